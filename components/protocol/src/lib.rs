@@ -17,6 +17,7 @@ pub mod ping;
 pub mod root;
 pub mod slots;
 pub mod start;
+pub mod trace_stream;
 pub mod wire;
 
 pub use failure::{Failure, Reason};
