@@ -1,0 +1,65 @@
+//! Merging pages.
+
+use crate::error::MapError;
+use crate::format::{ADDRESS, ENTRIES, LARGE, PageFormat, WITHHELD, is_table};
+use crate::memory::{PhysMem, TablePool};
+use crate::outcome::Flush;
+use crate::size::PageSize;
+use crate::walk::{Tables, index};
+
+impl<F: PageFormat> Tables<F> {
+    /// Merges 512 pages into the page of `size` at `virt` if their frames are one piece and their permissions
+    /// (withheld ones too) and memory types are the same. Accessed and dirty bits are or-ed; write permission
+    /// that was withheld from all of them by one change is withheld from the page. Frees the table; one
+    /// bounded step of up to 512 table reads and 514 writes.
+    pub fn merge<M: PhysMem, P: TablePool>(
+        &self,
+        mem: &mut M,
+        pool: &mut P,
+        virt: u64,
+        size: PageSize,
+    ) -> Result<Flush, MapError> {
+        let (path, smaller) = self.find(mem, virt, size)?;
+        let level = size as usize;
+        let parent = path.entries[path.level];
+        if path.level != level || !is_table::<F>(parent, level) || size > self.largest {
+            return Err(MapError::WrongSize);
+        }
+        let table = parent & ADDRESS;
+        let recorded = F::ACCESSED | F::DIRTY;
+        let first = mem.read(table, 0) & !recorded;
+        let mut activity = 0;
+        for at in 0..ENTRIES {
+            let entry = mem.read(table, at);
+            if is_table::<F>(entry, smaller as usize) {
+                return Err(MapError::WrongSize);
+            }
+            let offset = (at as u64) << smaller.bits();
+            if first & ADDRESS & (size.bytes() - 1) != 0
+                || entry & F::PRESENT == 0
+                || entry & !recorded != first + offset
+            {
+                let virt = virt + offset;
+                return Err(MapError::NotUniform { virt });
+            }
+            activity |= entry & recorded;
+        }
+
+        let mut leaf = first | LARGE | activity;
+        if parent & WITHHELD != 0 && leaf & F::WRITE != 0 {
+            leaf = leaf & !F::WRITE | WITHHELD;
+        }
+        let place = index(virt, level);
+        mem.write(path.tables[level], place, leaf);
+        // A processor may still use the table and record in it until its entries are gone.
+        let mut late = 0;
+        for at in 0..ENTRIES {
+            late |= mem.modify(table, at, !0, 0) & recorded;
+        }
+        if late & !activity != 0 {
+            mem.modify(path.tables[level], place, 0, late);
+        }
+        pool.free(mem, table);
+        Ok(Flush::All)
+    }
+}
