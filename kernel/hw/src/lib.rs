@@ -1,3 +1,18 @@
-//! Under construction.
+//! The machine: the only place for assembly and privileged registers.
+//!
+//! Everything that touches hardware is behind safe functions where they can be safe. What is plain logic
+//! (choice of features, calibration, parsing of firmware tables, text cells, rings) stands in files of its
+//! own without `unsafe` and is tested on the host.
 #![cfg_attr(not(test), no_std)]
 
+pub mod calibrate;
+pub mod cpu;
+pub mod fpu;
+pub mod gdt;
+pub mod idt;
+pub mod percpu;
+pub mod pic;
+pub mod time;
+pub mod tsc;
+pub mod vectors;
+pub mod xstate;
