@@ -156,7 +156,7 @@ mod tests {
         }
 
         #[test]
-        fn there_and_back_is_close(khz in 1_000u64..20_000_000, ns in 0u64..1 << 62) {
+        fn there_and_back_is_close(khz in 1_000u64..20_000_000, ns in 0u64..1 << 59) {
             let scale = Scale::new(khz).unwrap();
             let back = scale.to_ns.apply(scale.to_ticks.apply(ns));
             // One tick of rounding, and both factors' errors.
