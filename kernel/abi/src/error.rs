@@ -79,6 +79,8 @@ errors! {
     InUse = 25, "in use";
     /// A kernel table of fixed size is full (address space identifiers).
     TableFull = 26, "a kernel table is full";
+    /// A capability space would come to lie inside what it holds; move it to an older one.
+    Cycle = 27, "the capability would contain its own container";
 }
 
 impl fmt::Display for Error {

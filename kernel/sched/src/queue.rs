@@ -1,0 +1,153 @@
+//! The two queues of a processor.
+
+use crate::context::{ContextState, Contexts, ScId};
+use pagurus_abi::layout::PRIORITIES;
+
+/// Contexts that want to run: one circular list for each priority, and a bitmap of the lists that are not empty.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReadyQueue {
+    bitmap: [u64; PRIORITIES / 64],
+    heads: [Option<ScId>; PRIORITIES],
+}
+
+impl ReadyQueue {
+    /// An empty queue.
+    pub const fn new() -> Self {
+        ReadyQueue {
+            bitmap: [0; PRIORITIES / 64],
+            heads: [None; PRIORITIES],
+        }
+    }
+
+    /// The highest priority at which something is ready.
+    #[inline]
+    pub fn highest(&self) -> Option<u8> {
+        for word in (0..self.bitmap.len()).rev() {
+            if self.bitmap[word] != 0 {
+                return Some((word * 64 + 63 - self.bitmap[word].leading_zeros() as usize) as u8);
+            }
+        }
+        None
+    }
+
+    /// The first of those with the highest priority.
+    #[inline]
+    pub fn first(&self) -> Option<ScId> {
+        self.heads[self.highest()? as usize]
+    }
+
+    /// The first at this priority.
+    pub fn first_at(&self, priority: u8) -> Option<ScId> {
+        self.heads[priority as usize]
+    }
+
+    /// Appends to the list of its priority; at its front if `front`.
+    #[inline]
+    pub fn insert<C: Contexts + ?Sized>(&mut self, c: &mut C, id: ScId, front: bool) {
+        let priority = c.sc(id).priority as usize;
+        match self.heads[priority] {
+            None => {
+                let sc = c.sc_mut(id);
+                sc.next = Some(id);
+                sc.prev = Some(id);
+                self.heads[priority] = Some(id);
+                self.bitmap[priority / 64] |= 1 << (priority % 64);
+            }
+            Some(head) => {
+                let tail = c.sc(head).prev.unwrap_or(head);
+                let sc = c.sc_mut(id);
+                sc.next = Some(head);
+                sc.prev = Some(tail);
+                c.sc_mut(tail).next = Some(id);
+                c.sc_mut(head).prev = Some(id);
+                if front {
+                    self.heads[priority] = Some(id);
+                }
+            }
+        }
+        c.sc_mut(id).state = ContextState::Ready;
+    }
+
+    /// Takes a context out, wherever it is in the queue.
+    #[inline]
+    pub fn remove<C: Contexts + ?Sized>(&mut self, c: &mut C, id: ScId) {
+        let sc = c.sc_mut(id);
+        let priority = sc.priority as usize;
+        let (next, prev) = (sc.next.take(), sc.prev.take());
+        sc.state = ContextState::Idle;
+        if next == Some(id) {
+            self.heads[priority] = None;
+            self.bitmap[priority / 64] &= !(1 << (priority % 64));
+            return;
+        }
+        if let (Some(next), Some(prev)) = (next, prev) {
+            c.sc_mut(prev).next = Some(next);
+            c.sc_mut(next).prev = Some(prev);
+            if self.heads[priority] == Some(id) {
+                self.heads[priority] = Some(next);
+            }
+        }
+    }
+}
+
+impl Default for ReadyQueue {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Contexts out of budget, the earliest release first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ReleaseQueue {
+    head: Option<ScId>,
+}
+
+impl ReleaseQueue {
+    /// An empty queue.
+    pub const fn new() -> Self {
+        ReleaseQueue { head: None }
+    }
+
+    /// The one that is released first.
+    pub fn first(&self) -> Option<ScId> {
+        self.head
+    }
+
+    /// Sorts a context in by its release; behind those of the same time.
+    pub fn insert<C: Contexts + ?Sized>(&mut self, c: &mut C, id: ScId) {
+        let release = c.sc(id).release;
+        let mut prev = None;
+        let mut next = self.head;
+        while let Some(n) = next
+            && c.sc(n).release <= release
+        {
+            prev = next;
+            next = c.sc(n).next;
+        }
+        let sc = c.sc_mut(id);
+        sc.next = next;
+        sc.prev = prev;
+        sc.state = ContextState::Depleted;
+        match prev {
+            Some(p) => c.sc_mut(p).next = Some(id),
+            None => self.head = Some(id),
+        }
+        if let Some(n) = next {
+            c.sc_mut(n).prev = Some(id);
+        }
+    }
+
+    /// Takes a context out.
+    pub fn remove<C: Contexts + ?Sized>(&mut self, c: &mut C, id: ScId) {
+        let sc = c.sc_mut(id);
+        let (next, prev) = (sc.next.take(), sc.prev.take());
+        sc.state = ContextState::Idle;
+        match prev {
+            Some(p) => c.sc_mut(p).next = next,
+            None => self.head = next,
+        }
+        if let Some(n) = next {
+            c.sc_mut(n).prev = prev;
+        }
+    }
+}
