@@ -6,6 +6,7 @@
 //! Whether the system makes sense is for `pagurus-capdl-check` to say.
 #![forbid(unsafe_code)]
 
+pub mod access;
 pub mod addresses;
 pub mod component;
 pub mod diagnostic;

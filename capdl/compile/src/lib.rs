@@ -1,0 +1,76 @@
+//! From a system's description to the image that root reads: parse, check, write.
+//!
+//! ```no_run
+//! # fn main() -> Result<(), pagurus_capdl_spec::Diagnostics> {
+//! let system = pagurus_capdl_compile::compile("capdl/systems/default.toml")?;
+//! println!("{} bytes; programs: {:?}", system.image_bytes.len(), system.binaries);
+//! # Ok(())
+//! # }
+//! ```
+#![forbid(unsafe_code)]
+
+mod lower;
+
+pub use pagurus_capdl_spec::Diagnostics;
+use pagurus_capdl_spec::{Diagnostic, Source, SystemSpec};
+use std::path::Path;
+
+/// A description that passed all checks, and what became of it.
+#[derive(Clone, Debug)]
+pub struct CompiledSystem {
+    /// The description.
+    pub spec: SystemSpec,
+    /// The image: the boot module `system`.
+    pub image_bytes: Vec<u8>,
+    /// The boot modules that it needs besides root, each once: names of programs.
+    pub binaries: Vec<String>,
+}
+
+/// Reads, checks and translates the description in file `path`. The error says everything that is wrong
+/// with it and is meant to be shown as it is.
+pub fn compile(path: impl AsRef<Path>) -> Result<CompiledSystem, Diagnostics> {
+    let (source, spec) = pagurus_capdl_spec::parse_file(path.as_ref())?;
+    compile_spec(&source, spec)
+}
+
+/// The same for a description whose text is at hand.
+pub fn compile_source(source: &Source) -> Result<CompiledSystem, Diagnostics> {
+    compile_spec(source, pagurus_capdl_spec::parse(source)?)
+}
+
+fn compile_spec(source: &Source, spec: SystemSpec) -> Result<CompiledSystem, Diagnostics> {
+    pagurus_capdl_check::check(source, &spec)?;
+    // What passes the checks can be translated; that root would accept the image is proven here by
+    // reading it back, so that a gap in the checks shows at build time and not at boot.
+    let refuse = |why: String| {
+        Diagnostics::from(Diagnostic::of_file(source.path(), "image", why).with_help(
+            "the checks let pass what the image cannot hold: please report this as a fault",
+        ))
+    };
+    let contents = lower::lower(&spec).map_err(|why| refuse(why.to_string()))?;
+    let image_bytes =
+        pagurus_capdl_image::write::write(&contents).map_err(|error| refuse(error.to_string()))?;
+    Ok(CompiledSystem {
+        binaries: spec.binaries(),
+        image_bytes,
+        spec,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_system_compiles() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../systems/default.toml");
+        let system = compile(path).unwrap_or_else(|e| panic!("{e}"));
+        assert_eq!(
+            system.binaries,
+            ["log", "memory-manager", "console", "pong", "ping"]
+        );
+        let image = pagurus_capdl_image::Image::parse(&system.image_bytes).unwrap();
+        let order: Vec<_> = image.start_order().map(|c| c.name).collect();
+        assert_eq!(order, ["log", "memory-manager", "console", "pong", "ping"]);
+    }
+}
