@@ -29,13 +29,13 @@ pub enum MapError {
     },
     /// Nothing is mapped there.
     NotMapped,
-    /// The address is mapped, but not by one page of the size given (split), or not by 512 pages of the
-    /// next smaller size (merge), or 4 KiB was given.
+    /// The address is mapped, but not by one page of the size given (split), or not by smaller ones
+    /// (merge), or there is no smaller or no such page size.
     WrongSize,
-    /// Pages to be merged differ in permissions or memory type, or their frames are not one piece
-    /// aligned to the larger size.
+    /// Pages to be merged are missing or of different sizes, permissions or memory types, or their frames
+    /// are not one piece aligned to the larger size.
     NotUniform {
-        /// The first page that does not fit.
+        /// The first address that does not fit.
         virt: u64,
     },
 }

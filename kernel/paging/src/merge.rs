@@ -1,7 +1,7 @@
 //! Merging pages.
 
 use crate::error::MapError;
-use crate::format::{ADDRESS, ENTRIES, LARGE, PageFormat, WITHHELD, is_table};
+use crate::format::{ADDRESS, ENTRIES, LARGE, PageFormat, WITHHELD, is_present, is_table};
 use crate::memory::{PhysMem, TablePool};
 use crate::outcome::Flush;
 use crate::size::PageSize;
@@ -11,7 +11,7 @@ impl<F: PageFormat> Tables<F> {
     /// Merges 512 pages into the page of `size` at `virt` if their frames are one piece and their permissions
     /// (withheld ones too) and memory types are the same. Accessed and dirty bits are or-ed; write permission
     /// that was withheld from all of them by one change is withheld from the page. Frees the table; one
-    /// bounded step of up to 512 table reads and 514 writes.
+    /// bounded step of up to 513 table reads and 514 writes.
     pub fn merge<M: PhysMem, P: TablePool>(
         &self,
         mem: &mut M,
@@ -28,17 +28,15 @@ impl<F: PageFormat> Tables<F> {
         let table = parent & ADDRESS;
         let recorded = F::ACCESSED | F::DIRTY;
         let first = mem.read(table, 0) & !recorded;
+        let is_page = is_present::<F>(first) && !is_table::<F>(first, smaller as usize);
+        if !is_page || first & ADDRESS & (size.bytes() - 1) != 0 {
+            return Err(MapError::NotUniform { virt });
+        }
         let mut activity = 0;
         for at in 0..ENTRIES {
             let entry = mem.read(table, at);
-            if is_table::<F>(entry, smaller as usize) {
-                return Err(MapError::WrongSize);
-            }
             let offset = (at as u64) << smaller.bits();
-            if first & ADDRESS & (size.bytes() - 1) != 0
-                || entry & F::PRESENT == 0
-                || entry & !recorded != first + offset
-            {
+            if entry & !recorded != first + offset {
                 let virt = virt + offset;
                 return Err(MapError::NotUniform { virt });
             }

@@ -11,8 +11,11 @@ pub enum Flush {
     None,
     /// Outdated pages of the range between the old `done` and the new.
     Range,
-    /// Outdated tables too: flush the whole address space (INVLPG on the page-table base in use does;
-    /// other instructions for single addresses may leave cached upper entries).
+    /// Outdated entries for tables as well, which instructions that invalidate one address may leave
+    /// (INVPCID, INVLPGA): flush all that is cached of the address space. INVLPG in the current address
+    /// space drops every cached entry for a table; with it, the pages of the range suffice (SDM volume 3,
+    /// "Operations that Invalidate TLBs and Paging-Structure Caches"; APM volume 2, "Page-Translation
+    /// Caching", with EFER.TCE clear).
     All,
 }
 
