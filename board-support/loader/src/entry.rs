@@ -153,7 +153,7 @@ boot_gdt_pointer:
 boot_pml4: .skip 4096
 boot_pdpt: .skip 4096
 boot_pd:   .skip 4 * 4096
-    .skip 32 * 1024
+    .skip 256 * 1024
 boot_stack_top:
 "#,
     main = sym crate::main,

@@ -12,12 +12,24 @@ use hermit_entry::elf::{KernelObject, LoadedKernel};
 use pagurus_boot::multiboot2::{self, HEADER_BYTES, Info, MAGIC};
 use pagurus_boot::{BootPages, PAGE, Platform, Range};
 
-/// Where the loader lies; what it links at (`loader.ld`).
-const LOADER: Range = Range::new(1 << 20, 2 << 20);
 /// The entry code maps this much.
 const MAPPED: u64 = 1 << 32;
 /// The kernel's alignment: its pages may then be large ones.
 const KERNEL_ALIGN: u64 = 2 << 20;
+
+unsafe extern "C" {
+    // Defined by `loader.ld`. Only their addresses mean something.
+    static __loader_start: u8;
+    static __loader_end: u8;
+}
+
+/// Where the loader lies. GRUB puts modules right behind it.
+fn loader() -> Range {
+    Range::new(
+        (&raw const __loader_start).addr() as u64,
+        (&raw const __loader_end).addr() as u64,
+    )
+}
 
 /// Starts the kernel; comes back only if it cannot be started.
 pub fn start_kernel(
@@ -39,7 +51,7 @@ pub fn start_kernel(
         report.use_screen();
     }
 
-    let platform = Platform::from_multiboot2(bytes, information.into(), LOADER)
+    let platform = Platform::from_multiboot2(bytes, information.into(), loader())
         .map_err(LoadError::Platform)?;
     let module = platform.module(KERNEL).ok_or(LoadError::NoKernel)?;
     // SAFETY: the module lies in RAM below 4 GiB, which is mapped, and overlaps nothing that is written to:

@@ -29,6 +29,13 @@ impl BootPages {
         Some(found.start)
     }
 
+    /// Gives back `count` pages that were taken.
+    pub fn give_back(&mut self, address: u64, count: u64) {
+        let length = count.saturating_mul(PAGE);
+        self.free
+            .insert(Range::sized(address, length).unwrap_or_default());
+    }
+
     /// What is free.
     pub fn free(&self) -> &MemorySet {
         &self.free

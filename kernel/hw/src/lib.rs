@@ -7,6 +7,7 @@
 
 pub mod calibrate;
 pub mod cpu;
+pub mod early;
 pub mod fpu;
 pub mod gdt;
 pub mod idt;
@@ -15,4 +16,5 @@ pub mod pic;
 pub mod time;
 pub mod tsc;
 pub mod vectors;
+pub mod vm;
 pub mod xstate;
