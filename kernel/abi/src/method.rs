@@ -296,7 +296,22 @@ pub struct Registers {
     pub rflags: u64,
 }
 
-const _: () = assert!(core::mem::size_of::<Registers>() == 18 * 8);
+/// Words of [`Registers`].
+pub const REGISTER_COUNT: usize = 18;
+
+const _: () = assert!(core::mem::size_of::<Registers>() == REGISTER_COUNT * 8);
+
+impl Registers {
+    /// The words of the IPC buffer that carry these registers.
+    pub fn to_words(&self) -> [u64; REGISTER_COUNT] {
+        zerocopy::transmute!(*self)
+    }
+
+    /// The registers that these words of the IPC buffer carry.
+    pub fn from_words(words: [u64; REGISTER_COUNT]) -> Registers {
+        zerocopy::transmute!(words)
+    }
+}
 
 /// One word that describes a capability: bits 0..8 kind, 8..16 rights, 16..24 size bits (memory, CNode),
 /// 24..32 depth in the derivation tree, bit 32 original (the one that `retype` made), bit 33 device memory,

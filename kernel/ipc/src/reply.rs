@@ -5,6 +5,7 @@ use crate::object::{ReplyId, ReplyState};
 use crate::thread::ThreadId;
 use crate::{time, transfer};
 use pagurus_abi::fault::FaultReply;
+use pagurus_abi::layout::USER_END;
 use pagurus_abi::method::ThreadState;
 use pagurus_abi::{Error, MessageInfo};
 
@@ -52,7 +53,10 @@ fn after_fault<E: Env + ?Sized>(
     let words = e.thread(server).frame.words();
     let t = e.thread_mut(thread);
     t.faulted = false;
-    if info.label() >= FaultReply::Stop as u64 {
+    let resumes_at = info.label() == FaultReply::ResumeAt as u64;
+    // Beyond the user's addresses the return to user mode itself would fault, in the kernel.
+    let astray = resumes_at && words[0] >= USER_END;
+    if astray || info.label() >= FaultReply::Stop as u64 {
         t.state = ThreadState::Inactive;
         // The time goes home with its owner, who sleeps.
         if e.thread(server).donor == Some(id) {
@@ -61,7 +65,7 @@ fn after_fault<E: Env + ?Sized>(
         }
         return;
     }
-    if info.label() == FaultReply::ResumeAt as u64 {
+    if resumes_at {
         t.frame.rip = words[0];
         if info.words() > 1 && words[1] != 0 {
             t.frame.rsp = words[1];

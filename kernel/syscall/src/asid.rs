@@ -1,0 +1,104 @@
+//! Address space identifiers.
+//!
+//! A frame capability remembers its mapping by the identifier of the address space and the identifier's generation, so
+//! that a mapping whose address space is gone is recognised without a link between the two.
+
+use pagurus_abi::Error;
+use pagurus_paging::Pool;
+
+/// Address spaces that can exist at the same time. Identifier 0 is none.
+pub const ASIDS: usize = 1024;
+
+/// One address space.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AddressSpace {
+    /// Physical address of the root table, 0 if the identifier is free.
+    pub root: u64,
+    /// Its tables.
+    pub pool: Pool,
+    /// How often the identifier was given out.
+    pub generation: u32,
+}
+
+/// All address spaces.
+pub struct AsidTable {
+    spaces: [AddressSpace; ASIDS],
+    /// Where the search for a free one begins.
+    hint: usize,
+    free: usize,
+}
+
+impl AsidTable {
+    /// No address spaces.
+    pub const fn new() -> Self {
+        let unused = AddressSpace {
+            root: 0,
+            pool: Pool::new(0, 0),
+            generation: 0,
+        };
+        AsidTable {
+            spaces: [unused; ASIDS],
+            hint: 1,
+            free: ASIDS - 1,
+        }
+    }
+
+    /// Identifiers that are free.
+    pub const fn free(&self) -> usize {
+        self.free
+    }
+
+    /// Gives an identifier to the address space object of `2^size_bits` bytes at physical address `root`.
+    ///
+    /// # Errors
+    /// `TableFull`.
+    pub fn allocate(&mut self, root: u64, size_bits: u8) -> Result<u16, Error> {
+        let order = (self.hint..ASIDS).chain(1..self.hint);
+        for i in order {
+            let s = &mut self.spaces[i];
+            if s.root == 0 {
+                s.root = root;
+                s.pool = Pool::of_object(root, size_bits);
+                s.generation = s.generation.wrapping_add(1);
+                self.hint = i + 1;
+                self.free -= 1;
+                return Ok(i as u16);
+            }
+        }
+        Err(Error::TableFull)
+    }
+
+    /// Takes an identifier back; what is recorded with its generation is void.
+    pub fn release(&mut self, asid: u16) {
+        if let Some(s) = self.spaces.get_mut(asid as usize)
+            && s.root != 0
+        {
+            s.root = 0;
+            self.free += 1;
+        }
+    }
+
+    /// The address space with this identifier.
+    #[inline]
+    pub fn get(&self, asid: u16) -> Option<&AddressSpace> {
+        self.spaces.get(asid as usize).filter(|s| s.root != 0)
+    }
+
+    /// The address space with this identifier, to change it.
+    #[inline]
+    pub fn get_mut(&mut self, asid: u16) -> Option<&mut AddressSpace> {
+        self.spaces.get_mut(asid as usize).filter(|s| s.root != 0)
+    }
+
+    /// The address space with this identifier, if it is still the one of this generation.
+    #[inline]
+    pub fn current(&self, asid: u16, generation: u32) -> Option<&AddressSpace> {
+        self.get(asid).filter(|s| s.generation == generation)
+    }
+}
+
+impl Default for AsidTable {
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -1,0 +1,35 @@
+//! Methods of address spaces.
+
+use super::Invocation;
+use crate::dispatch::Completion;
+use crate::kernel::Kernel;
+use crate::machine::Machine;
+use pagurus_abi::Error;
+use pagurus_paging::{Host, PageSize, Tables};
+
+impl<M: Machine> Kernel<M> {
+    pub(crate) fn address_space_info(&mut self, i: &Invocation) -> Result<Completion, Error> {
+        let space = self.asids.get(i.slot.word as u16).ok_or(Error::TableFull)?;
+        let pool = &space.pool;
+        Ok(Completion::Results([
+            pool.in_use() as u64,
+            pool.total() as u64,
+            0,
+            0,
+        ]))
+    }
+
+    pub(crate) fn address_space_query(&mut self, i: &Invocation) -> Result<Completion, Error> {
+        let space = self.asids.get(i.slot.word as u16).ok_or(Error::TableFull)?;
+        let tables = Tables::<Host>::new(space.root, PageSize::Size1G);
+        let found = tables
+            .translate(&self.machine, i.a[0])
+            .ok_or(Error::NotMapped)?;
+        Ok(Completion::Results([
+            found.phys,
+            found.perms.bits() as u64,
+            found.size.bytes(),
+            0,
+        ]))
+    }
+}

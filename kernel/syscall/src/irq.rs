@@ -1,0 +1,63 @@
+//! Interrupt lines and the notifications they signal.
+
+use crate::kernel::Kernel;
+use crate::machine::{IrqMode, Machine};
+use pagurus_cap::Slots;
+use pagurus_ipc::{NotificationId, notification};
+
+/// Interrupt lines (global system interrupts) that the kernel can hand out.
+pub const IRQS: usize = 128;
+
+/// All lines. The notification of a line is a binding slot in the machine's memory
+/// ([`Memory::irq_binding`](crate::Memory::irq_binding)).
+pub struct IrqTable {
+    lines: [Option<IrqMode>; IRQS],
+}
+
+impl IrqTable {
+    /// Nothing handed out.
+    pub const fn new() -> Self {
+        IrqTable {
+            lines: [None; IRQS],
+        }
+    }
+
+    /// How a line was issued, if it was.
+    pub fn issued(&self, gsi: u32) -> Option<IrqMode> {
+        self.lines.get(gsi as usize).copied().flatten()
+    }
+
+    /// A line was issued, or given back.
+    pub fn set(&mut self, gsi: u32, mode: Option<IrqMode>) {
+        if let Some(line) = self.lines.get_mut(gsi as usize) {
+            *line = mode;
+        }
+    }
+}
+
+impl Default for IrqTable {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<M: Machine> Kernel<M> {
+    /// Interrupt line `gsi` rang.
+    ///
+    /// A level-triggered line would ring on until its device is served: it stays masked until its handler acknowledges
+    /// it. An edge that comes while the line is masked would be lost: such a line stays open.
+    pub fn interrupt(&mut self, gsi: u32) {
+        let Some(mode) = self.irqs.issued(gsi) else {
+            self.machine.irq_mask(gsi, true);
+            return;
+        };
+        if mode.level {
+            self.machine.irq_mask(gsi, true);
+        }
+        let slot = self.slot(self.machine.irq_binding(gsi));
+        let badge = slot.word;
+        if let Some(n) = NotificationId::new(slot.object) {
+            notification::signal(self, n, badge);
+        }
+    }
+}

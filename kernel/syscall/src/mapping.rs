@@ -1,0 +1,194 @@
+//! Mapping and unmapping, in steps.
+//!
+//! The capability's slot records what is mapped and how far a `map` has come, so that either operation can stop at a
+//! preemption point, and deleting the capability at any moment removes what is there.
+
+use crate::dispatch::Completion;
+use crate::kernel::Kernel;
+use crate::machine::Machine;
+use pagurus_abi::method::CacheMode;
+use pagurus_abi::{Error, Kind, Rights};
+use pagurus_cap::{Finalised, Mapping, SlotId, Slots};
+use pagurus_paging::{Flush, Host, PageSize, Region, Tables};
+
+/// Page-table entries written from one preemption point to the next.
+const STEP: usize = 512;
+const PAGE_BITS: u32 = 12;
+
+/// A checked request.
+#[derive(Clone, Copy)]
+pub(crate) struct MapRequest {
+    pub asid: u16,
+    pub virt: u64,
+    pub offset: u64,
+    pub length: u64,
+    pub perms: Rights,
+    pub cache: CacheMode,
+}
+
+impl<M: Machine> Kernel<M> {
+    fn tables(&self, root: u64) -> Tables<Host> {
+        let largest = if self.machine.huge_pages() {
+            PageSize::Size1G
+        } else {
+            PageSize::Size2M
+        };
+        Tables::new(root, largest)
+    }
+
+    fn physical_of(&self, at: SlotId) -> u64 {
+        let slot = self.slot(at);
+        match slot.kind {
+            Kind::Frame => slot.object as u64,
+            _ => self.machine.physical(slot.object),
+        }
+    }
+
+    /// Maps the memory of the capability in `at`, or goes on doing so.
+    pub(crate) fn map(&mut self, at: SlotId, r: &MapRequest) -> Result<Completion, Error> {
+        let space = self.asids.get(r.asid).ok_or(Error::TableFull)?;
+        let (root, generation) = (space.root, space.generation);
+        let mut record = Mapping {
+            asid: r.asid,
+            generation,
+            virt: r.virt,
+            offset_pages: (r.offset >> PAGE_BITS) as u32,
+            pages: u32::try_from(r.length >> PAGE_BITS).map_err(|_| Error::InvalidArgument)?,
+            done: 0,
+        };
+        if let Some(old) = self.slot(at).mapping() {
+            if self.slot(at).level != 0 {
+                return self.undo(at);
+            }
+            if (Mapping { done: 0, ..old }) != record || old.done == old.pages {
+                return Err(Error::AlreadyMapped);
+            }
+            record = old;
+        }
+        let mapping = pagurus_paging::Mapping {
+            virt: r.virt,
+            phys: self.physical_of(at) + r.offset,
+            length: r.length,
+            perms: r.perms,
+            cache: r.cache,
+        };
+        let tables = self.tables(root);
+        loop {
+            let Some(space) = self.asids.get_mut(r.asid) else {
+                return Err(Error::TableFull);
+            };
+            let done = (record.done as u64) << PAGE_BITS;
+            let step = tables.map(&mut self.machine, &mut space.pool, &mapping, done, STEP);
+            match step {
+                Ok(progress) => {
+                    record.done = (progress.done >> PAGE_BITS) as u32;
+                    self.slot_mut(at).set_mapping(Some(record));
+                    if progress.complete {
+                        return Ok(Completion::OK);
+                    }
+                }
+                Err(failure) => {
+                    record.done = (failure.done >> PAGE_BITS) as u32;
+                    let slot = self.slot_mut(at);
+                    slot.set_mapping(Some(record));
+                    slot.level = Error::from(failure.error) as u32 as u8;
+                    return self.undo(at);
+                }
+            }
+            if self.machine.interrupt_waits() {
+                return Ok(Completion::Restart);
+            }
+        }
+    }
+
+    /// A `map` failed: removes what it had mapped, then reports the error that the slot keeps.
+    fn undo(&mut self, at: SlotId) -> Result<Completion, Error> {
+        let code = self.slot(at).level as u32;
+        while self.unmap_step(at) == Finalised::Again {
+            if self.machine.interrupt_waits() {
+                return Ok(Completion::Restart);
+            }
+        }
+        Err(Error::from_u32(code).unwrap_or(Error::AlreadyMapped))
+    }
+
+    /// Removes the next piece of the mapping of the capability in `at`, which has one.
+    pub(crate) fn unmap_step(&mut self, at: SlotId) -> Finalised {
+        let Some(mut record) = self.slot(at).mapping() else {
+            return Finalised::Done;
+        };
+        let mapped = (record.done as u64) << PAGE_BITS;
+        let Some(space) = self.asids.current(record.asid, record.generation) else {
+            self.forget(at);
+            return Finalised::Done;
+        };
+        if mapped == 0 {
+            self.forget(at);
+            return Finalised::Done;
+        }
+        let tables = self.tables(space.root);
+        let Some(space) = self.asids.get_mut(record.asid) else {
+            return Finalised::Done;
+        };
+        let region = Region {
+            virt: record.virt,
+            length: mapped,
+        };
+        let step = tables.unmap(&mut self.machine, &mut space.pool, region, 0, STEP);
+        let (done, flush) = match step {
+            Ok(p) => (p.done, p.flush),
+            // What was mapped by this record cannot straddle its edges; give up rather than go round for ever.
+            Err(f) => (mapped, f.flush.max(Flush::All)),
+        };
+        if flush != Flush::None {
+            self.shoot_down(record.asid, record.virt, done);
+        }
+        if done == mapped {
+            self.forget(at);
+            return Finalised::Done;
+        }
+        let pages = (done >> PAGE_BITS) as u32;
+        record.virt += done;
+        record.offset_pages += pages;
+        record.pages -= pages;
+        record.done -= pages;
+        self.slot_mut(at).set_mapping(Some(record));
+        Finalised::Again
+    }
+
+    fn forget(&mut self, at: SlotId) {
+        let slot = self.slot_mut(at);
+        slot.set_mapping(None);
+        slot.level = 0;
+    }
+
+    /// Makes every processor forget translations of an address space.
+    fn shoot_down(&mut self, asid: u16, virt: u64, bytes: u64) {
+        let mut others = 0;
+        for (n, cpu) in self.cpus.iter().enumerate() {
+            if cpu.online && cpu.asid == asid && n != self.here {
+                others |= 1 << n;
+            }
+        }
+        if others != 0 {
+            self.machine.synchronise(others);
+        }
+        if self.cpus[self.here].asid == asid {
+            self.machine.flush_local(virt, bytes);
+        }
+    }
+
+    /// No processor uses the address space any more, nor its tables.
+    pub(crate) fn abandon(&mut self, asid: u16) {
+        let mut users = 0;
+        for (n, cpu) in self.cpus.iter_mut().enumerate() {
+            if cpu.asid == asid {
+                cpu.asid = 0;
+                users |= 1 << n;
+            }
+        }
+        if users != 0 {
+            self.machine.synchronise(users);
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! What a processor does when it leaves the kernel.
+
+use crate::env::ContextsOf;
+use crate::kernel::Kernel;
+use crate::machine::Machine;
+use pagurus_abi::method::ThreadState;
+use pagurus_ipc::{Env, ThreadId, time};
+use pagurus_sched::Contexts;
+
+impl<M: Machine> Kernel<M> {
+    /// The thread that this processor goes on with, or `None` to wait for an interrupt.
+    ///
+    /// The caller loads the thread's address space and FPU state and returns to user mode at its frame.
+    #[inline]
+    pub fn next(&mut self) -> Option<ThreadId> {
+        loop {
+            let cpu = &mut self.cpus[self.here];
+            if cpu.resched {
+                self.choose();
+            }
+            let cpu = &mut self.cpus[self.here];
+            let Some(sc) = cpu.scheduler.current else {
+                cpu.loaded = None;
+                cpu.asid = 0;
+                return None;
+            };
+            let Some(t) = ThreadId::new(self.machine.sc(sc).thread) else {
+                // Only a context with a thread is ever woken; without one it cannot be current.
+                self.sleep_context(sc);
+                continue;
+            };
+            if self.cpus[self.here].loaded == Some(t) {
+                return Some(t);
+            }
+            let thread = self.machine.thread(t);
+            if thread.cr3 == 0 {
+                self.strand(t);
+                continue;
+            }
+            let asid = thread.asid;
+            let cpu = &mut self.cpus[self.here];
+            cpu.loaded = Some(t);
+            cpu.asid = asid;
+            return Some(t);
+        }
+    }
+
+    /// A ready thread has nowhere to run: it stops until somebody gives it an address space and resumes it.
+    fn strand(&mut self, t: ThreadId) {
+        self.machine.thread_mut(t).state = ThreadState::Inactive;
+        time::detach(self, t);
+    }
+
+    fn choose(&mut self) {
+        let now = self.machine.now();
+        let cpu = &mut self.cpus[self.here];
+        cpu.resched = false;
+        let contexts = &mut ContextsOf(&mut self.machine);
+        cpu.scheduler.pick(contexts, now);
+        let deadline = cpu.scheduler.deadline(contexts);
+        self.machine.set_timer(deadline);
+    }
+
+    /// The timer of this processor rang.
+    pub fn timer(&mut self) {
+        self.cpus[self.here].resched = true;
+    }
+
+    /// Another processor asked this one to choose anew.
+    pub fn kicked(&mut self) {
+        self.cpus[self.here].resched = true;
+    }
+
+    /// Brings processor `cpu` into service.
+    pub fn cpu_online(&mut self, cpu: usize) {
+        if let Some(c) = self.cpus.get_mut(cpu) {
+            c.online = true;
+            c.resched = true;
+        }
+    }
+
+    /// Nanoseconds that a context has used, those since it was last charged included.
+    pub(crate) fn used_ns(&mut self, sc: pagurus_sched::ScId) -> u64 {
+        let n = self.machine.sc(sc).cpu as usize;
+        let now = self.machine.now();
+        let cpu = &mut self.cpus[n];
+        if cpu.scheduler.current == Some(sc) {
+            cpu.scheduler
+                .charge(&mut ContextsOf(&mut self.machine), now);
+        }
+        let consumed = self.sc(sc).consumed;
+        self.machine.nanoseconds(consumed)
+    }
+}
