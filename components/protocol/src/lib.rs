@@ -5,7 +5,7 @@
 //! ([`wire::Label`]). The answer's label is 0, or the number of a [`failure::Reason`].
 //!
 //! One module for each protocol: [`log`], [`root`], [`memory`], [`ping`]. [`start`] is not a message but the
-//! page that a component finds when it starts, [`slots`] the fixed places in its capability space.
+//! page that a component finds when it starts, [`slots`] the fixed places in its capability space, [`stop`] how it ends.
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 
@@ -17,6 +17,7 @@ pub mod ping;
 pub mod root;
 pub mod slots;
 pub mod start;
+pub mod stop;
 pub mod trace_stream;
 pub mod wire;
 

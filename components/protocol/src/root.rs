@@ -1,17 +1,14 @@
 //! Root: what a component may ask its parent, and what the console may order.
 //!
-//! The badge of the sender's endpoint tells root who asks: bits 0..32 are the component's identifier,
-//! [`BADGE_CONTROL`] is set for those that may also give orders (restart, shutdown).
+//! The badge of the sender's endpoint is the component's identifier. Who holds a capability to this endpoint
+//! may ask everything and order everything: it is for the operator's console and its like. An ordinary component needs
+//! none, not even to end (see [`stop`](crate::stop)).
 
 use crate::name::Name;
 use crate::wire::{Empty, requests};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-/// Badge bit of endpoints whose holders may restart components and shut the machine down.
-pub const BADGE_CONTROL: u64 = 1 << 32;
-
 requests! { 2 version 1 {
-    1: Exit => Empty;
     2: System => SystemInfo;
     3: Component => ComponentInfo;
     4: FindComponent => ComponentInfo;
@@ -23,17 +20,6 @@ requests! { 2 version 1 {
     16: Restart => Empty;
     17: Shutdown => Empty;
 } }
-
-/// The sender is done and will not run again: root stops it and applies its restart policy. The bytes after
-/// the body are a reason for people. Not answered.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
-#[repr(C)]
-pub struct Exit {
-    /// 0 if all went well.
-    pub code: u64,
-}
 
 /// Asks about the machine and the kernel.
 #[derive(
@@ -70,13 +56,14 @@ pub struct SystemInfo {
     pub started_ticks: u64,
 }
 
-/// Asks about the component at position `index`; `NotFound` past the last.
+/// Asks about the component with identifier `index`: 0 is root, 1 the first of the description; `NotFound` past
+/// the last.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
 )]
 #[repr(C)]
 pub struct Component {
-    /// Position and identifier, from 0.
+    /// Identifier.
     pub index: u64,
 }
 
@@ -302,7 +289,7 @@ pub struct CheckResult {
     pub place: u64,
 }
 
-/// Restarts a component from its binary. Needs [`BADGE_CONTROL`].
+/// Restarts a component from its binary.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
 )]
@@ -312,7 +299,7 @@ pub struct Restart {
     pub component: u64,
 }
 
-/// Ends the machine. Needs [`BADGE_CONTROL`].
+/// Ends the machine.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
 )]

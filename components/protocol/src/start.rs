@@ -10,8 +10,11 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 pub const START_MAGIC: u64 = u64::from_le_bytes(*b"PAGSTART");
 /// `StartInfo::version` of this layout.
 pub const START_VERSION: u32 = 1;
-/// Where a component finds its [`StartInfo`]: the place where root finds its boot information.
-pub const START_INFO: u64 = pagurus_abi::layout::BOOT_INFO;
+/// Where a component finds its [`StartInfo`]: near the IPC buffer, so that both take the same page table, with an
+/// unmapped page between.
+pub const START_INFO: u64 = pagurus_abi::layout::IPC_BUFFER + 0x2000;
+/// Components of which a system can consist; their identifiers are 1 to this.
+pub const MAX_COMPONENTS: usize = 256;
 /// Bytes of the argument text.
 pub const ARGUMENT_BYTES: usize = 1024;
 
@@ -23,8 +26,8 @@ pub struct StartInfo {
     pub magic: u64,
     /// [`START_VERSION`].
     pub version: u32,
-    /// Identifier of the component: its position in the system's description, and the badge of its
-    /// endpoints where the description gives none.
+    /// Identifier of the component: 1 for the first of the system's description. Also the badge by which servers
+    /// know it where the description gives no other.
     pub id: u32,
     /// Name of the component.
     pub name: Name,
@@ -44,8 +47,11 @@ pub struct StartInfo {
     pub argument_bytes: u32,
     /// Text from the system's description.
     pub argument: [u8; ARGUMENT_BYTES],
+    /// For the component that serves [`memory`](crate::memory): bytes that each component may ask it for, by
+    /// identifier less 1. Zero for all others.
+    pub memory_quotas: [u64; MAX_COMPONENTS],
     /// Zero.
-    pub reserved: [u64; 371],
+    pub reserved: [u64; 115],
 }
 
 const _: () = assert!(size_of::<StartInfo>() == 4096);
@@ -66,7 +72,8 @@ impl StartInfo {
             restarts: 0,
             argument_bytes: 0,
             argument: [0; ARGUMENT_BYTES],
-            reserved: [0; 371],
+            memory_quotas: [0; MAX_COMPONENTS],
+            reserved: [0; 115],
         }
     }
 

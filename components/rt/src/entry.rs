@@ -6,11 +6,14 @@ use crate::Cap;
 use crate::exit::Outcome;
 use crate::logger::{self, Sink};
 use crate::slots::SlotAllocator;
-use crate::start::{Env, START, exit, stop};
+use crate::start::{Env, START, exit};
 use core::ptr::{with_exposed_provenance, with_exposed_provenance_mut};
 use pagurus_abi::boot::{self, BootInfo};
 use pagurus_protocol::slots;
 use pagurus_protocol::start::StartInfo;
+
+/// Exit code of a component whose start page is not one of this version.
+pub const BAD_START: u64 = 0xbad;
 
 core::arch::global_asm!(
     ".section .text._start, \"ax\", @progbits",
@@ -45,7 +48,7 @@ pub unsafe fn component<O: Outcome>(ipc_buffer: u64, start_info: u64, main: fn(E
         unsafe { &*with_exposed_provenance::<StartInfo>(start_info as usize) };
     if !start.is_valid() {
         // Built for another system: whatever ran would be wrong.
-        stop();
+        exit(BAD_START);
     }
     START.call_once(|| start);
     if start.heap_bytes != 0 {
@@ -86,5 +89,5 @@ pub unsafe fn root<O: Outcome>(
     let code = main(boot).report();
     // Without root nothing works: the machine ends.
     let _ = Cap::<crate::object::KernelControl>::new(boot::slot::KERNEL_CONTROL).halt(code);
-    stop()
+    exit(code)
 }

@@ -32,5 +32,5 @@ fn panic(info: &PanicInfo<'_>) -> ! {
             ),
         }
     }
-    start::stop()
+    start::panicked()
 }

@@ -3,10 +3,8 @@
 #![allow(unsafe_code)]
 
 use crate::slots::SlotAllocator;
-use crate::{Cap, client};
-use pagurus_protocol::root::Exit;
-use pagurus_protocol::slots;
 use pagurus_protocol::start::StartInfo;
+use pagurus_protocol::stop;
 
 /// What a component knows when it starts.
 #[derive(Debug)]
@@ -18,7 +16,7 @@ pub struct Env {
 }
 
 /// Makes `$main` the start of the component: `fn main(env: Env)`, which may return `()` or a
-/// `Result<(), impl Display>`. When it returns, the parent is told.
+/// `Result<(), impl Display>`. When it returns, the component ends ([`exit`](crate::start::exit)).
 ///
 /// On the host the binary does nothing but say what it is, so that its tests can be built there.
 #[macro_export]
@@ -85,20 +83,27 @@ pub fn name() -> &'static str {
     START.get().map_or("root", |start| start.name.as_str())
 }
 
-/// Ends the component: tells the parent, or stops with a fault if the parent does not take it.
+/// Ends the component with exit code `code`, 0 if all went well; the parent learns it.
 pub fn exit(code: u64) -> ! {
-    // An answer means that the parent did not end us; then the fault does.
-    let _ = client::call(Cap::new(slots::PARENT), &Exit { code });
-    stop()
+    halt(stop::EXIT, code)
 }
 
-/// Stops with an invalid instruction: the parent gets the fault.
-pub fn stop() -> ! {
-    #[cfg(target_os = "none")]
-    // SAFETY: `ud2` raises an exception, which stops this thread for good or ends it.
+/// Ends the component after a panic was reported.
+#[cfg(target_os = "none")]
+pub(crate) fn panicked() -> ! {
+    halt(stop::PANIC, 0)
+}
+
+/// `ud2` with the reason in registers: the parent gets the fault. See [`pagurus_protocol::stop`].
+#[cfg(target_os = "none")]
+fn halt(reason: u64, code: u64) -> ! {
+    // SAFETY: `ud2` raises an exception, which stops this thread for good.
     unsafe {
-        core::arch::asm!("ud2", options(noreturn))
+        core::arch::asm!("2: ud2", "jmp 2b", in("rax") reason, in("rdi") code, options(noreturn))
     }
-    #[cfg(not(target_os = "none"))]
-    std::process::abort()
+}
+
+#[cfg(not(target_os = "none"))]
+fn halt(_reason: u64, code: u64) -> ! {
+    std::process::exit(code as i32)
 }
