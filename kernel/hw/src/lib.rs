@@ -5,14 +5,20 @@
 //! own without `unsafe` and is tested on the host.
 #![cfg_attr(not(test), no_std)]
 
+pub mod acpi;
+pub mod apic;
 pub mod calibrate;
+pub mod console;
 pub mod cpu;
 pub mod early;
 pub mod fpu;
 pub mod gdt;
 pub mod idt;
+pub mod ioapic;
+pub mod mailbox;
 pub mod percpu;
 pub mod pic;
+pub mod sync;
 pub mod time;
 pub mod tsc;
 pub mod vectors;

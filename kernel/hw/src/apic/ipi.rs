@@ -73,7 +73,10 @@ fn command(apic_id: u32, mode: DeliveryMode, vector: u8) -> Result<(), SendError
         x86::fence::mfence();
         // SAFETY: the command is one that the callers vouch for.
         unsafe {
-            msr::wrmsr(msr::IA32_X2APIC_ICR, u64::from(icr.upper()) << 32 | u64::from(icr.lower()));
+            msr::wrmsr(
+                msr::IA32_X2APIC_ICR,
+                u64::from(icr.upper()) << 32 | u64::from(icr.lower()),
+            );
         }
         return Ok(());
     }

@@ -57,7 +57,10 @@ pub fn init_this() {
     }
     write(xapic::XAPIC_TPR, 0);
     write(xapic::XAPIC_LVT_LINT0, LVT_MASKED);
-    write(xapic::XAPIC_LVT_TIMER, LVT_MASKED | u32::from(vectors::TIMER));
+    write(
+        xapic::XAPIC_LVT_TIMER,
+        LVT_MASKED | u32::from(vectors::TIMER),
+    );
     write(xapic::XAPIC_LVT_ERROR, u32::from(vectors::APIC_ERROR));
     write(xapic::XAPIC_SVR, SVR_ENABLE | u32::from(vectors::SPURIOUS));
     clear_errors();
@@ -95,7 +98,10 @@ fn read(offset: u32) -> u32 {
         if registers == 0 {
             msr::rdmsr(X2APIC_BASE + (offset >> 4)) as u32
         } else {
-            (registers as *const u8).add(offset as usize).cast::<u32>().read_volatile()
+            (registers as *const u8)
+                .add(offset as usize)
+                .cast::<u32>()
+                .read_volatile()
         }
     }
 }
@@ -108,7 +114,10 @@ fn write(offset: u32, value: u32) {
         if registers == 0 {
             msr::wrmsr(X2APIC_BASE + (offset >> 4), u64::from(value));
         } else {
-            (registers as *mut u8).add(offset as usize).cast::<u32>().write_volatile(value);
+            (registers as *mut u8)
+                .add(offset as usize)
+                .cast::<u32>()
+                .write_volatile(value);
         }
     }
 }

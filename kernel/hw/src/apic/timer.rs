@@ -27,7 +27,10 @@ static KHZ: AtomicU64 = AtomicU64::new(0);
 /// Returns `false` if the timer does not count, so that nothing can be timed.
 pub fn init() -> bool {
     if !cpu::has(Features::TSC_DEADLINE) {
-        write(xapic::XAPIC_LVT_TIMER, LVT_MASKED | u32::from(vectors::TIMER));
+        write(
+            xapic::XAPIC_LVT_TIMER,
+            LVT_MASKED | u32::from(vectors::TIMER),
+        );
         write(xapic::XAPIC_TIMER_DIV_CONF, DIVIDE_BY_1);
         write(xapic::XAPIC_TIMER_INIT_COUNT, u32::MAX);
         let start = time::now_tsc();
