@@ -173,7 +173,14 @@ mod tests {
 
     #[test]
     fn cursor_keys_in_both_modes() {
-        let all = [Key::Up, Key::Down, Key::Right, Key::Left, Key::Home, Key::End];
+        let all = [
+            Key::Up,
+            Key::Down,
+            Key::Right,
+            Key::Left,
+            Key::Home,
+            Key::End,
+        ];
         assert_eq!(keys(b"\x1b[A\x1b[B\x1b[C\x1b[D\x1b[H\x1b[F"), all);
         assert_eq!(keys(b"\x1bOA\x1bOB\x1bOC\x1bOD\x1bOH\x1bOF"), all);
         assert_eq!(
@@ -187,7 +194,10 @@ mod tests {
     #[test]
     fn unknown_sequences_leave_no_rest() {
         assert_eq!(keys(b"\x1b[15~x"), [Key::Char('x')]);
-        assert_eq!(keys(b"\x1b[200~x\x1b[99999999~y"), [Key::Char('x'), Key::Char('y')]);
+        assert_eq!(
+            keys(b"\x1b[200~x\x1b[99999999~y"),
+            [Key::Char('x'), Key::Char('y')]
+        );
         assert_eq!(keys(b"\x1bfx"), [Key::Char('x')]);
         assert_eq!(keys(b"\x1b\x1b[Ax"), [Key::Up, Key::Char('x')]);
         assert_eq!(keys("\u{e9}x".as_bytes()), [Key::Char('x')]);

@@ -1,9 +1,28 @@
-//! The operator console.
+//! The operator console: a shell for people on the first serial line, and a control channel for programs on the third.
+//!
+//! Everything but the serial ports and the messages to other components is here and pure: keys become lines
+//! ([`keys`], [`editor`], [`history`], [`mod@complete`]), lines become commands ([`command`]), commands ask the
+//! [`System`](system::System) and yield records ([`mod@run`]), and records become text ([`text`], [`table`]) or JSON
+//! ([`json`]). The two users of all that are [`shell`] and [`control`].
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 
+pub mod command;
+pub mod complete;
+pub mod control;
 pub mod editor;
 pub mod history;
+pub mod json;
 pub mod keys;
+pub mod run;
+pub mod shell;
+pub mod style;
 pub mod suggest;
+pub mod system;
+pub mod table;
+pub mod terminal;
+pub mod text;
 pub mod units;
+
+/// The release that this console belongs to.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -21,15 +21,12 @@ pub fn distance(a: &str, b: &str) -> Option<usize> {
     if a.len() > LONGEST || b.len() > LONGEST {
         return None;
     }
-    let mut before_last = [0usize; LONGEST + 1];
-    let mut last = [0usize; LONGEST + 1];
-    let mut row = [0usize; LONGEST + 1];
-    for (j, cell) in row.iter_mut().enumerate() {
-        *cell = j;
-    }
+    // Three rows of the matrix of distances between all beginnings of the two words.
+    let mut row: [usize; LONGEST + 1] = core::array::from_fn(|j| j);
+    let mut last = row;
     let same = |i: usize, j: usize| a[i].eq_ignore_ascii_case(&b[j]);
     for i in 0..a.len() {
-        before_last = core::mem::replace(&mut last, row);
+        let before_last = core::mem::replace(&mut last, row);
         row[0] = i + 1;
         for j in 0..b.len() {
             let mut best = (last[j] + usize::from(!same(i, j)))

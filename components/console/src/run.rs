@@ -1,0 +1,435 @@
+//! Carries out queries: the same core for the shell and the control channel. Results go, record by record, to a
+//! [`Report`], which makes text or JSON of them.
+
+use crate::command::{LogQuery, Query};
+use crate::suggest;
+use crate::system::{MAX_NAMES, Names, System};
+use core::fmt::{self, Write};
+use heapless::{String, Vec};
+use pagurus_protocol::log::{Level, Lines};
+use pagurus_protocol::memory::{ClientUsage, PoolUsage};
+use pagurus_protocol::root::{
+    AuditSummary, CapabilityRow, CheckResult, ComponentInfo, MemorySummary, SystemInfo,
+};
+use pagurus_protocol::{Failure, Name, Reason};
+
+/// A piece of a result.
+#[derive(Clone, Copy, Debug)]
+pub enum Record<'a> {
+    /// A component.
+    Component(&'a ComponentInfo),
+    /// A capability of the component asked about.
+    Capability(&'a CapabilityRow),
+    /// Root's view of memory.
+    Memory(&'a MemorySummary),
+    /// The memory manager's pool, or why it could not be asked.
+    Pool(Result<&'a PoolUsage, Failure>),
+    /// A client of the memory manager.
+    PoolClient {
+        /// Its name, if its badge is a component's.
+        name: Option<&'a str>,
+        /// What it may have and has.
+        usage: &'a ClientUsage,
+    },
+    /// A line of the log.
+    Line(LogLine<'a>),
+    /// Lines that are no longer there.
+    Dropped(u64),
+    /// A difference between description and reality.
+    Difference {
+        /// Name of the component, if it has one.
+        name: Option<&'a str>,
+        /// Identifier of the component.
+        component: u32,
+        /// The slot, or 0.
+        slot: u32,
+        /// What differs.
+        text: &'a str,
+    },
+    /// The result of an audit; comes after the differences.
+    Audit(&'a AuditSummary),
+    /// The result of the kernel's check.
+    Check(&'a CheckResult),
+    /// A processor.
+    Processor {
+        /// Its index.
+        index: u32,
+        /// Components on it.
+        components: u32,
+        /// Nanoseconds that they used.
+        cpu_ns: u64,
+        /// Their names, as many as fit.
+        names: &'a str,
+    },
+    /// What is running.
+    Version(&'a SystemInfo),
+    /// Since when.
+    Uptime(&'a SystemInfo),
+    /// A component was started anew.
+    Restarted(&'a ComponentInfo),
+    /// Somebody is here.
+    Pong,
+    /// The machine ends now.
+    ShuttingDown,
+}
+
+/// A line of the log with its numbers made readable.
+#[derive(Clone, Copy, Debug)]
+pub struct LogLine<'a> {
+    /// Its number.
+    pub sequence: u64,
+    /// Nanoseconds since boot.
+    pub time_ns: u64,
+    /// Identifier of the sender.
+    pub sender: u32,
+    /// Name of the sender, if known.
+    pub name: Option<&'a str>,
+    /// How important it is; `None` if the sender gave no valid level.
+    pub level: Option<Level>,
+    /// The module that spoke.
+    pub target: &'a str,
+    /// What it said.
+    pub text: &'a str,
+}
+
+/// Receives records.
+pub trait Report {
+    /// Takes the next record.
+    fn record(&mut self, record: Record<'_>);
+}
+
+/// Why a query failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum QueryError<'a> {
+    /// There is no such component; one with a similar name may have been meant.
+    UnknownComponent(&'a str, Option<Name>),
+    /// Another component refused what the first field says.
+    Refused(&'static str, Failure),
+}
+
+impl fmt::Display for QueryError<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            QueryError::UnknownComponent(name, near) => {
+                write!(f, "there is no component `{name}`; ")?;
+                match near {
+                    Some(near) => write!(f, "did you mean `{near}`?"),
+                    None => f.write_str("`ps` lists them"),
+                }
+            }
+            QueryError::Refused(what, failure) => {
+                write!(f, "{what}: {failure}")?;
+                f.write_str(match failure.reason {
+                    Reason::Denied => {
+                        "; the system's description must give the console that capability"
+                    }
+                    Reason::WrongVersion => "; rebuild console and servers together",
+                    Reason::Busy => "; try again",
+                    _ => "",
+                })
+            }
+        }
+    }
+}
+
+/// Turns a failure into the error that says what failed.
+fn refused<'a>(what: &'static str) -> impl Fn(Failure) -> QueryError<'a> {
+    move |failure| QueryError::Refused(what, failure)
+}
+
+/// Carries out a query.
+pub fn run<'a>(
+    query: Query<'a>,
+    system: &mut impl System,
+    names: &mut Names,
+    report: &mut dyn Report,
+) -> Result<(), QueryError<'a>> {
+    match query {
+        Query::Components => components(system, &mut |c| report.record(Record::Component(c))),
+        Query::Capabilities(name) => capabilities(name, system, names, report),
+        Query::Memory => memory(system, names, report),
+        Query::Log(query) => log(query, system, names, report).map(|_| ()),
+        Query::Restart(name) => {
+            let component = find(name, system, names)?;
+            system
+                .restart(component.id)
+                .map_err(refused("cannot restart it"))?;
+            report.record(Record::Restarted(&component));
+            Ok(())
+        }
+        Query::Audit => audit(system, names, report),
+        Query::Check => {
+            let result = system.check().map_err(refused("cannot check the kernel"))?;
+            report.record(Record::Check(&result));
+            Ok(())
+        }
+        Query::Processors => processors(system, report),
+        Query::Version => info(system).map(|info| report.record(Record::Version(&info))),
+        Query::Uptime => info(system).map(|info| report.record(Record::Uptime(&info))),
+        Query::Ping => {
+            report.record(Record::Pong);
+            Ok(())
+        }
+        Query::Shutdown(code) => {
+            report.record(Record::ShuttingDown);
+            system.shutdown(code).map_err(refused("cannot shut down"))
+        }
+    }
+}
+
+fn info<'a>(system: &mut impl System) -> Result<SystemInfo, QueryError<'a>> {
+    system.info().map_err(refused("cannot ask root"))
+}
+
+fn components<'a>(
+    system: &mut impl System,
+    each: &mut dyn FnMut(&ComponentInfo),
+) -> Result<(), QueryError<'a>> {
+    for index in 0.. {
+        match system.component(index) {
+            Ok(component) => each(&component),
+            Err(failure) if failure.reason == Reason::NotFound => break,
+            Err(failure) => return Err(refused("cannot list the components")(failure)),
+        }
+    }
+    Ok(())
+}
+
+fn find<'a>(
+    name: &'a str,
+    system: &mut impl System,
+    names: &mut Names,
+) -> Result<ComponentInfo, QueryError<'a>> {
+    system.find(name).map_err(|failure| match failure.reason {
+        Reason::NotFound => {
+            // Without fresh names there is no suggestion, which is no second error worth telling.
+            let _ = names.refresh(system);
+            let near = suggest::nearest(name, names.iter());
+            QueryError::UnknownComponent(name, near.map(Name::new))
+        }
+        _ => refused("cannot ask root")(failure),
+    })
+}
+
+fn capabilities<'a>(
+    name: &'a str,
+    system: &mut impl System,
+    names: &mut Names,
+    report: &mut dyn Report,
+) -> Result<(), QueryError<'a>> {
+    let component = find(name, system, names)?;
+    let mut first = 0;
+    loop {
+        let page = system
+            .capabilities(component.id, first, &mut |row| {
+                report.record(Record::Capability(row))
+            })
+            .map_err(refused("cannot list its capabilities"))?;
+        if page.next >= page.slots || page.next <= first {
+            return Ok(());
+        }
+        first = page.next;
+    }
+}
+
+fn memory<'a>(
+    system: &mut impl System,
+    names: &mut Names,
+    report: &mut dyn Report,
+) -> Result<(), QueryError<'a>> {
+    let summary = system
+        .memory()
+        .map_err(refused("cannot ask root for memory"))?;
+    report.record(Record::Memory(&summary));
+    let pool = system.pool();
+    report.record(Record::Pool(pool.as_ref().map_err(|failure| *failure)));
+    if pool.is_err() {
+        return Ok(());
+    }
+    let _ = names.refresh(system);
+    for index in 0.. {
+        match system.pool_client(index) {
+            Ok(usage) => report.record(Record::PoolClient {
+                name: u32::try_from(usage.badge).ok().and_then(|id| names.get(id)),
+                usage: &usage,
+            }),
+            Err(failure) if failure.reason == Reason::NotFound => break,
+            Err(failure) => return Err(refused("cannot list the pool's clients")(failure)),
+        }
+    }
+    Ok(())
+}
+
+fn audit<'a>(
+    system: &mut impl System,
+    names: &mut Names,
+    report: &mut dyn Report,
+) -> Result<(), QueryError<'a>> {
+    let summary = system.audit().map_err(refused("cannot audit"))?;
+    if summary.differences > 0 {
+        let _ = names.refresh(system);
+    }
+    for index in 0..summary.differences {
+        let line = system.audit_line(index, &mut |at, text| {
+            report.record(Record::Difference {
+                name: names.get(at.component),
+                component: at.component,
+                slot: at.slot,
+                text,
+            });
+        });
+        match line {
+            Ok(()) => {}
+            // Root keeps only so many texts; the summary has the number of all.
+            Err(failure) if failure.reason == Reason::NotFound => break,
+            Err(failure) => return Err(refused("cannot list the differences")(failure)),
+        }
+    }
+    report.record(Record::Audit(&summary));
+    Ok(())
+}
+
+fn processors<'a>(system: &mut impl System, report: &mut dyn Report) -> Result<(), QueryError<'a>> {
+    let info = info(system)?;
+    let mut all: Vec<ComponentInfo, MAX_NAMES> = Vec::new();
+    components(system, &mut |c| {
+        // More components than names: the rest is missing here, but not in `ps`.
+        let _ = all.push(*c);
+    })?;
+    for index in 0..info.cpus {
+        let here = || all.iter().filter(|c| u32::from(c.cpu) == index);
+        let mut names: String<256> = String::new();
+        for component in here() {
+            let separator = if names.is_empty() { "" } else { ", " };
+            let mark = names.len();
+            if write!(names, "{separator}{}", component.name).is_err() {
+                names.truncate(mark);
+                break;
+            }
+        }
+        report.record(Record::Processor {
+            index,
+            components: here().count() as u32,
+            cpu_ns: here().map(|c| c.cpu_ns).sum(),
+            names: &names,
+        });
+    }
+    Ok(())
+}
+
+/// What is needed to follow the log after its last lines were reported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shown {
+    /// Number of the first line that was not reported.
+    pub next: u64,
+    /// The sender whose lines are wanted, if not all.
+    pub sender: Option<u32>,
+}
+
+/// Reports the last lines that fit the query.
+pub fn log<'a>(
+    query: LogQuery<'a>,
+    system: &mut impl System,
+    names: &mut Names,
+    report: &mut dyn Report,
+) -> Result<Shown, QueryError<'a>> {
+    let sender = match query.component {
+        Some(name) => Some(find(name, system, names)?.id),
+        None => None,
+    };
+    let wanted = |line: &LogLine<'_>| sender.is_none_or(|id| id == line.sender);
+    // Any line may have been dropped, and the level filters too: the only way to the last N is to count.
+    let mut total = 0usize;
+    read_lines(0, query.level, system, &mut |line| {
+        total += usize::from(wanted(line));
+    })
+    .map_err(refused("cannot read the log"))?;
+    let mut skip = total.saturating_sub(query.count);
+    let _ = names.refresh(system);
+    let mut show = |line: &LogLine<'_>| {
+        if !wanted(line) {
+        } else if skip > 0 {
+            skip -= 1;
+        } else {
+            let name = names.get(line.sender);
+            report.record(Record::Line(LogLine { name, ..*line }));
+        }
+    };
+    let lines =
+        read_lines(0, query.level, system, &mut show).map_err(refused("cannot read the log"))?;
+    Ok(Shown {
+        next: lines.next,
+        sender,
+    })
+}
+
+/// Reports the lines that were appended since `from`, and returns where to go on. A collector that was restarted
+/// counts from 0 again; then all it has is new.
+pub fn new_lines(
+    from: u64,
+    level: Level,
+    sender: Option<u32>,
+    system: &mut impl System,
+    names: &mut Names,
+    report: &mut dyn Report,
+) -> Result<u64, Failure> {
+    let mut strangers = false;
+    let mut show = |line: &LogLine<'_>| {
+        if sender.is_none_or(|id| id == line.sender) {
+            let name = names.get(line.sender);
+            strangers |= name.is_none();
+            report.record(Record::Line(LogLine { name, ..*line }));
+        }
+    };
+    let mut lines = read_lines(from, level, system, &mut show)?;
+    if lines.end < from {
+        lines = read_lines(0, level, system, &mut show)?;
+    }
+    if lines.dropped > 0 {
+        report.record(Record::Dropped(lines.dropped));
+    }
+    if strangers {
+        names.refresh(system)?;
+    }
+    Ok(lines.next)
+}
+
+/// Answers of the log collector that are read in one go. A component that appends as fast as we read cannot keep us
+/// here.
+const MAX_PAGES: usize = 256;
+
+/// Reads all lines from `from` on; what is returned counts all answers together.
+fn read_lines(
+    from: u64,
+    level: Level,
+    system: &mut impl System,
+    each: &mut dyn FnMut(&LogLine<'_>),
+) -> Result<Lines, Failure> {
+    let clock = system.clock();
+    let mut sum = Lines {
+        next: from,
+        ..Lines::default()
+    };
+    for _ in 0..MAX_PAGES {
+        let page = system.log(sum.next, level, &mut |line| {
+            each(&LogLine {
+                sequence: line.head.sequence,
+                time_ns: clock.since_boot_ns(line.head.ticks),
+                sender: line.head.sender,
+                name: None,
+                level: Level::from_u8(line.head.level),
+                target: line.target,
+                text: line.text,
+            });
+        })?;
+        let stuck = page.next <= sum.next;
+        sum.next = page.next.max(sum.next);
+        sum.end = page.end;
+        sum.dropped += page.dropped;
+        sum.count += page.count;
+        if stuck || sum.next >= page.end {
+            break;
+        }
+    }
+    Ok(sum)
+}
