@@ -26,8 +26,6 @@ pub mod slot {
     pub const IPC_BUFFER: u32 = 8;
     /// The frame of the boot information.
     pub const BOOT_INFO: u32 = 9;
-    /// The untyped memory that root's own objects were made from (nothing is left of it to retype).
-    pub const ROOT_MEMORY: u32 = 10;
     /// The first processor; processor `n` is at `FIRST_CPU + n`.
     pub const FIRST_CPU: u32 = 16;
     /// The first of the slots that [`BootInfo`](super::BootInfo) describes: modules, untyped memory, then nothing.
@@ -37,7 +35,11 @@ pub mod slot {
 /// `BootInfo::magic`: "PAGURUS1" in little endian.
 pub const BOOT_MAGIC: u64 = u64::from_le_bytes(*b"PAGURUS1");
 /// log2 of the slots in root's CNode.
-pub const ROOT_CNODE_BITS: u8 = 16;
+pub const ROOT_CNODE_BITS: u8 = 14;
+/// log2 of the memory in bytes that the kernel takes for root's first objects.
+pub const ROOT_MEMORY_BITS: u8 = 23;
+/// log2 of root's address space object in bytes: tables for 500 MiB in 4 KiB pages.
+pub const ROOT_ADDRESS_SPACE_BITS: u8 = 20;
 /// Untyped regions that the kernel can describe.
 pub const MAX_UNTYPED: usize = 384;
 /// Boot modules that the kernel can describe.

@@ -51,6 +51,9 @@ pub trait Memory: PhysMem {
     /// Zeroes physical memory.
     fn zero(&mut self, physical: u64, bytes: u64);
 
+    /// Copies bytes into physical memory.
+    fn copy_in(&mut self, physical: u64, bytes: &[u8]);
+
     /// Word `index` of the IPC buffer at a kernel address.
     fn word(&self, buffer: usize, index: usize) -> u64;
     /// Sets word `index` of the IPC buffer at a kernel address.

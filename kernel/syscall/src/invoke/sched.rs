@@ -7,7 +7,7 @@ use crate::machine::Machine;
 use pagurus_abi::layout::{MAX_PERIOD_NS, MIN_BUDGET_NS};
 use pagurus_abi::method::ThreadState;
 use pagurus_abi::{Error, Kind, Rights};
-use pagurus_cap::{delete, derive};
+use pagurus_cap::{SlotId, delete, derive};
 use pagurus_ipc::thread::SCHED_BINDING;
 use pagurus_ipc::{Env, ThreadId, time};
 use pagurus_sched::{ContextState, Contexts, ScId};
@@ -60,13 +60,24 @@ impl<M: Machine> Kernel<M> {
         if self.sc(sc).home != 0 {
             return Err(Error::AlreadyBound);
         }
-        derive::bind(self, i.at, t.binding(SCHED_BINDING), t.address())?;
-        self.sc_mut(sc).home = t.address();
-        self.thread_mut(t).home = Some(sc);
+        self.bind_context(t, sc, i.at)?;
         if self.thread(t).state == ThreadState::Ready {
             time::run_at_home(self, t);
         }
         Ok(Completion::OK)
+    }
+
+    /// Makes `sc`, whose capability is in `source`, the home of `t`.
+    pub(crate) fn bind_context(
+        &mut self,
+        t: ThreadId,
+        sc: ScId,
+        source: SlotId,
+    ) -> Result<(), Error> {
+        derive::bind(self, source, t.binding(SCHED_BINDING), t.address())?;
+        self.sc_mut(sc).home = t.address();
+        self.thread_mut(t).home = Some(sc);
+        Ok(())
     }
 
     pub(crate) fn sched_unbind(&mut self, i: &Invocation) -> Result<Completion, Error> {

@@ -7,7 +7,8 @@ use crate::machine::Machine;
 use pagurus_abi::layout::{PAGE_SIZE, USER_END};
 use pagurus_abi::method::{Registers, THREAD_FPU, ThreadBinding, ThreadState};
 use pagurus_abi::{Error, Kind, Rights};
-use pagurus_cap::{Slots, delete, derive};
+use pagurus_cap::cnode::CNode;
+use pagurus_cap::{SlotId, Slots, delete, derive};
 use pagurus_ipc::{Env, NotificationId, ThreadId, cancel, time};
 
 fn subject(i: &Invocation) -> Result<ThreadId, Error> {
@@ -27,12 +28,24 @@ impl<M: Machine> Kernel<M> {
             ThreadBinding::Notification => (Kind::Notification, Rights::READ),
         };
         let source = self.slot_by(i.thread, cap, kind, rights)?;
+        self.bind_place(t, place, source, offset)?;
+        Ok(Completion::OK)
+    }
+
+    /// Binds the capability in `source`, of the kind that suits `place`, to a thread.
+    pub(crate) fn bind_place(
+        &mut self,
+        t: ThreadId,
+        place: ThreadBinding,
+        source: SlotId,
+        offset: u64,
+    ) -> Result<(), Error> {
         let slot = *self.slot(source);
         let binding = t.binding(place as usize);
         let bind = |k: &mut Self| derive::bind(k, source, binding, t.address());
         match place {
             ThreadBinding::CSpace => {
-                let cnode = pagurus_cap::cnode::CNode::of(&slot).ok_or(Error::WrongKind)?;
+                let cnode = CNode::of(&slot).ok_or(Error::WrongKind)?;
                 bind(self)?;
                 let thread = self.thread_mut(t);
                 thread.cspace = Some(cnode.base);
@@ -54,12 +67,13 @@ impl<M: Machine> Kernel<M> {
                 if !offset.is_multiple_of(PAGE_SIZE as u64) {
                     return Err(Error::Misaligned);
                 }
-                let physical = slot.object as u64 + offset;
-                if offset >= slot.bytes() || !self.machine.reaches(physical + PAGE_SIZE as u64) {
+                let bytes = slot.bytes();
+                let physical = slot.object as u64;
+                if offset >= bytes || !self.machine.reaches(physical + bytes) {
                     return Err(Error::InvalidArgument);
                 }
                 bind(self)?;
-                self.thread_mut(t).buffer = self.machine.address(physical);
+                self.thread_mut(t).buffer = self.machine.address(physical + offset);
             }
             ThreadBinding::Notification => {
                 let n = NotificationId::new(slot.object).ok_or(Error::EmptySlot)?;
@@ -70,7 +84,7 @@ impl<M: Machine> Kernel<M> {
                 self.notification_mut(n).bound = Some(t);
             }
         }
-        Ok(Completion::OK)
+        Ok(())
     }
 
     pub(crate) fn thread_unbind(&mut self, i: &Invocation) -> Result<Completion, Error> {
