@@ -168,24 +168,28 @@ unsafe fn try_start(
         msr::wrmsr(msr::IA32_EFER, msr::rdmsr(msr::IA32_EFER) | EFER_NXE);
         controlregs::cr3_write(root);
     }
+    let distance = layout::IMAGE - low_base;
+    let main = main as *const () as usize + distance;
     // SAFETY: the image is writable at its low address. The code that runs until the jump does not care
     // whether an address it finds in the image is the low or the high one: both are mapped.
     unsafe { relocate::relocate(layout::IMAGE)? };
     // SAFETY: nothing writes to read-only pages from here on.
     unsafe { controlregs::cr0_write(controlregs::cr0() | Cr0::CR0_WRITE_PROTECT) };
 
-    let high = |address: usize| address - low_base + layout::IMAGE;
     // SAFETY: both functions are part of the image, which is mapped and relocated for its high address; the
-    // stack is mapped.
+    // stack is mapped. Neither address comes from the image's memory, where it may have changed.
     unsafe {
         core::arch::asm!(
-            "mov rsp, {stack}",
+            "lea rax, [rip + {arrive}]",
+            "add rax, rcx",
+            "mov rsp, rdx",
             "xor ebp, ebp",
-            "call {arrive}",
+            "call rax",
             "ud2",
-            stack = in(reg) stack,
-            arrive = in(reg) high(arrive as *const () as usize),
-            in("rdi") high(main as *const () as usize),
+            arrive = sym arrive,
+            in("rcx") distance,
+            in("rdx") stack,
+            in("rdi") main,
             options(noreturn)
         )
     }

@@ -4,16 +4,21 @@
 use super::layout::IMAGE;
 use core::ops::Range;
 
-unsafe extern "C" {
-    // Defined by the linker script of the kernel image. Only their addresses mean something.
-    static __image_start: u8;
-    static __text_start: u8;
-    static __text_end: u8;
-    static __data_start: u8;
-    static __image_end: u8;
-    static __load_end: u8;
-    static __rela_start: u8;
-    static __rela_end: u8;
+/// The address of a symbol that the linker script defines, in the copy of the image that runs. A plain
+/// reference would go through the global offset table, which changes while the image is relocated.
+macro_rules! address_of {
+    ($symbol:literal) => {{
+        let address: usize;
+        // SAFETY: computes an address.
+        unsafe {
+            core::arch::asm!(
+                concat!("lea {}, [rip + ", $symbol, "]"),
+                out(reg) address,
+                options(pure, nomem, nostack, preserves_flags)
+            );
+        }
+        address
+    }};
 }
 
 /// The segments as offsets from the start of the image, each in whole pages: constants from 0, then code, then
@@ -34,24 +39,24 @@ pub struct Segments {
 
 /// The address that the image runs at now: physical until the kernel has its own page tables, then [`IMAGE`].
 pub fn current_base() -> usize {
-    (&raw const __image_start).addr()
+    address_of!("__image_start")
 }
 
 /// Where the segments are.
 pub fn segments() -> Segments {
     let base = current_base();
-    let offset = |symbol: *const u8| (symbol.addr() - base) as u64;
+    let offset = |address: usize| (address - base) as u64;
     Segments {
         text: (
-            offset(&raw const __text_start),
-            offset(&raw const __text_end),
+            offset(address_of!("__text_start")),
+            offset(address_of!("__text_end")),
         ),
-        data: offset(&raw const __data_start),
-        end: offset(&raw const __image_end),
-        load_end: offset(&raw const __load_end),
+        data: offset(address_of!("__data_start")),
+        end: offset(address_of!("__image_end")),
+        load_end: offset(address_of!("__load_end")),
         relocations: (
-            offset(&raw const __rela_start),
-            offset(&raw const __rela_end),
+            offset(address_of!("__rela_start")),
+            offset(address_of!("__rela_end")),
         ),
     }
 }
