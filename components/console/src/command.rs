@@ -57,7 +57,7 @@ pub const COMMANDS: &[CommandHelp] = &[
          Equal numbers under OBJECT are the same kernel object.\n\
          FLAGS: o original (its deletion destroys the object), d device memory."),
     command!("mem" "" Argument::None, "show how memory is used", ""),
-    command!("log" "[-n N] [-f] [-l LEVEL] [COMPONENT]"
+    command!("log" "[OPTION]... [COMPONENT]"
         Argument::Words(&["-f", "-l", "-n"]), "show the last lines of the log",
         "  -n N       the last N lines (20)\n\
          \x20 -f         keep showing new lines until Ctrl-C\n\

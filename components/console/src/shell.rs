@@ -18,6 +18,8 @@ pub const PROMPT: &str = "pagurus> ";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mode {
+    /// Nothing is shown yet.
+    Starting,
     /// A line is being typed.
     Prompt,
     /// The log is shown as it grows.
@@ -60,7 +62,7 @@ impl Shell {
             colour: false,
             echo: Some(Level::Warn),
             seen: 0,
-            mode: Mode::Prompt,
+            mode: Mode::Starting,
         }
     }
 
@@ -82,6 +84,7 @@ impl Shell {
         let _ = self.names.refresh(system);
         self.news(system, out);
         let _ = writeln!(out, "CONSOLE READY tsc={now_ticks}");
+        self.mode = Mode::Prompt;
         self.editor.show(PROMPT, out);
     }
 
@@ -90,7 +93,7 @@ impl Shell {
         let Some(key) = self.keys.push(byte) else {
             return;
         };
-        if self.mode != Mode::Prompt {
+        if let Mode::Follow { .. } = self.mode {
             if matches!(
                 key,
                 Key::Interrupt | Key::EndOfInput | Key::Enter | Key::Char('q')
@@ -131,10 +134,10 @@ impl Shell {
                 },
                 _,
             ) => (from, level, sender),
-            (Mode::Prompt, Some(level)) => (self.seen, level, None),
-            (Mode::Prompt, None) => return,
+            (Mode::Starting | Mode::Prompt, Some(level)) => (self.seen, level, None),
+            (Mode::Starting | Mode::Prompt, None) => return,
         };
-        let typing = self.mode == Mode::Prompt && from > 0;
+        let typing = self.mode == Mode::Prompt;
         let mut report = Interruption {
             text: TextReport::new(out, &mut self.table, self.colour),
             editor: typing.then_some(&self.editor),
@@ -149,7 +152,7 @@ impl Shell {
         let Ok(next) = next else { return };
         match &mut self.mode {
             Mode::Follow { from, .. } => *from = next,
-            Mode::Prompt => self.seen = next,
+            Mode::Starting | Mode::Prompt => self.seen = next,
         }
     }
 
