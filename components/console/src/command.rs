@@ -67,7 +67,7 @@ pub const COMMANDS: &[CommandHelp] = &[
         "Lines of LEVEL and worse appear while you type. Without an argument: what is set."),
     command!("restart" "COMPONENT" Argument::Component, "start a component anew from its binary",
         "Its memory and capabilities are taken back first; nothing of its state survives."),
-    command!("audit" "" Argument::None, "compare the live capabilities with the description",
+    command!("audit" "" Argument::None, "compare what is there with the description",
         "Lists every capability that the system's description does not account for, and every one\n\
          that is missing."),
     command!("check" "" Argument::None, "let the kernel check its own invariants", ""),
