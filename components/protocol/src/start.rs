@@ -39,19 +39,23 @@ pub struct StartInfo {
     pub tsc_khz: u64,
     /// log2 of the slots in the component's CNode.
     pub cnode_bits: u32,
-    /// First slot that nothing was put into; all slots from here on are empty.
+    /// First of the slots that the component may fill at run time; they are empty.
     pub first_free_slot: u32,
+    /// How many such slots.
+    pub free_slots: u32,
     /// How many times the component was restarted.
     pub restarts: u32,
     /// Bytes of `argument` that are used.
     pub argument_bytes: u32,
+    /// Zero.
+    pub reserved_0: u32,
     /// Text from the system's description.
     pub argument: [u8; ARGUMENT_BYTES],
     /// For the component that serves [`memory`](crate::memory): bytes that each component may ask it for, by
     /// identifier less 1. Zero for all others.
     pub memory_quotas: [u64; MAX_COMPONENTS],
     /// Zero.
-    pub reserved: [u64; 115],
+    pub reserved: [u64; 114],
 }
 
 const _: () = assert!(size_of::<StartInfo>() == 4096);
@@ -69,11 +73,13 @@ impl StartInfo {
             tsc_khz: 0,
             cnode_bits: 0,
             first_free_slot: 0,
+            free_slots: 0,
             restarts: 0,
             argument_bytes: 0,
+            reserved_0: 0,
             argument: [0; ARGUMENT_BYTES],
             memory_quotas: [0; MAX_COMPONENTS],
-            reserved: [0; 115],
+            reserved: [0; 114],
         }
     }
 

@@ -60,7 +60,7 @@ pub unsafe fn component<O: Outcome>(ipc_buffer: u64, start_info: u64, main: fn(E
         Sink::Collector(Cap::new(slots::LOG)),
         log::LevelFilter::Info,
     );
-    let end = 1u32.checked_shl(start.cnode_bits).unwrap_or(0);
+    let end = start.first_free_slot.saturating_add(start.free_slots);
     let env = Env {
         start,
         slots: SlotAllocator::new(start.first_free_slot, end),

@@ -11,7 +11,7 @@ use pagurus_protocol::stop;
 pub struct Env {
     /// Name, identifier, sizes and argument text.
     pub start: &'static StartInfo,
-    /// The slots that nothing was put into.
+    /// The slots that the component may fill at run time.
     pub slots: SlotAllocator,
 }
 
