@@ -1,0 +1,18 @@
+//! Root, the first component: builds the system that the capDL image describes, and keeps the leases.
+//!
+//! What it does, in order, and where:
+//!
+//! 1. [`modules`]: finds the image and the programs among the boot modules.
+//! 2. [`program`], [`plan`], [`memory`], [`device`]: checks the programs and plans where everything goes. Pure.
+//! 3. [`objects`]: makes the objects that the description names and that belong to no single component.
+//! 4. [`builder`]: makes a component from its lease, fills its memory and its capability space, starts it.
+//! 5. [`supervise`]: receives the faults of components and starts them again, from the same lease.
+//! 6. [`control`]: answers the operator; [`audit`] compares what is with what was described.
+#![cfg_attr(not(test), no_std)]
+
+extern crate alloc;
+
+pub mod device;
+pub mod memory;
+pub mod plan;
+pub mod program;
