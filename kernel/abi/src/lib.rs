@@ -30,6 +30,7 @@ pub mod message;
 pub mod method;
 pub mod rights;
 pub mod syscall;
+pub mod trace;
 
 pub use error::Error;
 pub use kind::Kind;

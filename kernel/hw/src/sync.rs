@@ -10,8 +10,8 @@ use crate::mailbox::Mailbox;
 use crate::percpu;
 use core::sync::atomic::{AtomicBool, Ordering};
 use pagurus_abi::layout::MAX_CPUS;
-use spin::RelaxStrategy;
 use spin::mutex::{TicketMutex, TicketMutexGuard};
+use spin::{Once, RelaxStrategy};
 use x86::controlregs::{self, Cr4};
 
 pub use crate::mailbox::Flush;
@@ -22,6 +22,7 @@ const ROUNDS_BEFORE_RESEND: u32 = 200_000;
 
 static MAILBOXES: [Mailbox; MAX_CPUS] = [const { Mailbox::new() }; MAX_CPUS];
 static FROZEN: AtomicBool = AtomicBool::new(false);
+static ON_SERVICE: Once<fn(Flush)> = Once::new();
 
 /// Waiting for a lock while serving the requests of other processors.
 pub struct ServiceRelax;
@@ -54,7 +55,21 @@ fn serve(mailbox: &Mailbox) {
     if FROZEN.load(Ordering::Acquire) {
         park();
     }
-    mailbox.serve(flush_this);
+    mailbox.serve(act);
+}
+
+fn act(flush: Flush) {
+    match ON_SERVICE.get() {
+        Some(action) => action(flush),
+        None => flush_this(flush),
+    }
+}
+
+/// Sets what a processor does, instead of [`flush_this`], before it answers the requests of others: leave a
+/// page table that is about to go, save registers that another processor wants to read. Only the first call
+/// counts. The action runs with interrupts off and must not wait for a lock.
+pub fn on_service(action: fn(Flush)) {
+    ON_SERVICE.call_once(|| action);
 }
 
 /// Interrupts processor `cpu`, so that it looks at its ready queue. Does nothing to a processor that does
@@ -72,7 +87,7 @@ pub fn kick(cpu: usize) {
 pub fn synchronise(mask: u64, flush: Flush) {
     let me = percpu::cpu_index();
     if mask & 1 << me != 0 {
-        flush_this(flush);
+        act(flush);
     }
     let mut waiting = mask & percpu::online() & !(1 << me);
     for cpu in bits(waiting) {
