@@ -24,6 +24,7 @@ mod exit;
 pub mod heap;
 pub mod ipc_buffer;
 pub mod logger;
+pub mod memory;
 pub mod object;
 #[cfg(target_os = "none")]
 mod panic;
