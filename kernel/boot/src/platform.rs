@@ -1,11 +1,10 @@
 //! What firmware and loader left, in the kernel's own terms.
 
 use crate::multiboot2::{Info, InfoError};
-use crate::range::{Range, RangeSet};
+use crate::range::{PAGE, Range, RangeSet};
 use core::fmt;
 use heapless::{String, Vec};
 use pagurus_abi::boot::{Framebuffer, MAX_MODULES};
-use pagurus_abi::layout::PAGE_SIZE;
 
 /// Ranges that a set of memory can hold. Firmware reports some ten on BIOS machines and, after GRUB merged
 /// them, some tens on UEFI ones.
@@ -14,12 +13,13 @@ pub const MAX_RANGES: usize = 128;
 /// A set of physical memory.
 pub type MemorySet = RangeSet<MAX_RANGES>;
 
-/// The first MiB: real-mode memory that firmware may still use. The kernel takes no memory from here but the
-/// page at [`TRAMPOLINE`].
+/// The first MiB: real-mode memory that firmware may still use. The kernel takes no memory from here.
 pub const LOW_MEMORY: Range = Range::new(0, 1 << 20);
 
-/// The page in which the other processors start (in real mode, so below 1 MiB).
-pub const TRAMPOLINE: Range = Range::new(0x8000, 0x8000 + PAGE_SIZE as u64);
+/// Where processors can start (in real mode) without touching the interrupt table or video memory.
+const TRAMPOLINES: Range = Range::new(0x1000, 0xa_0000);
+/// The usual place.
+const USUAL_TRAMPOLINE: Range = Range::new(0x8000, 0x9000);
 
 /// What the firmware says about a range of memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -235,12 +235,21 @@ impl Platform {
         self.modules.iter().find(|module| module.name == name)
     }
 
+    /// A page of RAM below 640 KiB in which other processors can start. It may be part of a module, because
+    /// UEFI loaders use that memory too: whoever writes there restores it afterwards.
+    pub fn trampoline(&self) -> Option<Range> {
+        if self.ram.contains(USUAL_TRAMPOLINE) {
+            return Some(USUAL_TRAMPOLINE);
+        }
+        self.ram.find(PAGE, PAGE, TRAMPOLINES)
+    }
+
     /// The device space below `limit` (the end of physical addresses that the processor has): all that is
     /// neither RAM nor withheld nor in `exclusions`, which are the registers that the kernel keeps for itself;
     /// and the boot information, so that root can read the ACPI root pointer.
     pub fn device_space(&self, limit: u64, exclusions: &[Range]) -> MemorySet {
         let mut space = MemorySet::new();
-        space.insert(Range::new(0, limit & !(PAGE_SIZE as u64 - 1)));
+        space.insert(Range::new(0, limit & !(PAGE - 1)));
         space.remove_all(&self.ram);
         space.remove_all(&self.withheld);
         for range in exclusions {

@@ -25,6 +25,8 @@ pub enum MapError {
     },
     /// The window of virtual addresses is used up.
     WindowFull,
+    /// There is no RAM below 640 KiB.
+    NoTrampoline,
     /// The kernel's image is larger than its place.
     ImageTooLarge,
     /// The page tables refused.
@@ -50,6 +52,9 @@ impl fmt::Display for MapError {
                 )
             }
             MapError::WindowFull => f.write_str("the window of kernel addresses is used up"),
+            MapError::NoTrampoline => {
+                f.write_str("no RAM below 640 KiB, so no other processor can be started")
+            }
             MapError::ImageTooLarge => f.write_str("the kernel's image is too large"),
             MapError::Tables(error) => error.fmt(f),
         }
