@@ -4,6 +4,8 @@
 //! user's. The entry and exit code swaps them.
 #![allow(unsafe_code)] // GS
 
+use crate::pending::Pending;
+use crate::switch::Residue;
 use core::arch::asm;
 use core::mem::offset_of;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
@@ -24,6 +26,10 @@ pub struct PerCpu {
     index: AtomicU32,
     apic_id: AtomicU32,
     online: AtomicBool,
+    /// What of a thread is in the processor.
+    pub residue: Residue,
+    /// Interrupts noted and not dealt with.
+    pub pending: Pending,
 }
 
 /// Offset of the block's own address.
@@ -54,6 +60,8 @@ static BLOCKS: [PerCpu; MAX_CPUS] = [const {
         index: AtomicU32::new(0),
         apic_id: AtomicU32::new(u32::MAX),
         online: AtomicBool::new(false),
+        residue: Residue::new(),
+        pending: Pending::new(),
     }
 }; MAX_CPUS];
 

@@ -141,7 +141,8 @@ pub fn flush_this(flush: Flush) {
     unsafe {
         match flush {
             Flush::Nothing => {}
-            Flush::User => x86::tlb::flush_all(),
+            // Not a flush alone: the tables in use may be about to go, and the thread to run elsewhere.
+            Flush::User => crate::switch::leave(),
             Flush::All => {
                 let cr4 = controlregs::cr4();
                 controlregs::cr4_write(cr4 & !Cr4::CR4_ENABLE_GLOBAL_PAGES);

@@ -25,7 +25,7 @@ pub struct AsidTable {
     spaces: [AddressSpace; ASIDS],
     /// Where the search for a free one begins.
     hint: usize,
-    free: usize,
+    in_use: usize,
 }
 
 impl AsidTable {
@@ -38,14 +38,14 @@ impl AsidTable {
         };
         AsidTable {
             spaces: [unused; ASIDS],
-            hint: 1,
-            free: ASIDS - 1,
+            hint: 0,
+            in_use: 0,
         }
     }
 
     /// Identifiers that are free.
     pub const fn free(&self) -> usize {
-        self.free
+        ASIDS - 1 - self.in_use
     }
 
     /// Gives an identifier to the address space object of `2^size_bits` bytes at physical address `root`.
@@ -53,7 +53,7 @@ impl AsidTable {
     /// # Errors
     /// `TableFull`.
     pub fn allocate(&mut self, root: u64, size_bits: u8) -> Result<u16, Error> {
-        let order = (self.hint..ASIDS).chain(1..self.hint);
+        let order = (self.hint.max(1)..ASIDS).chain(1..self.hint.max(1));
         for i in order {
             let s = &mut self.spaces[i];
             if s.root == 0 {
@@ -61,7 +61,7 @@ impl AsidTable {
                 s.pool = Pool::of_object(root, size_bits);
                 s.generation = s.generation.wrapping_add(1);
                 self.hint = i + 1;
-                self.free -= 1;
+                self.in_use += 1;
                 return Ok(i as u16);
             }
         }
@@ -74,7 +74,7 @@ impl AsidTable {
             && s.root != 0
         {
             s.root = 0;
-            self.free += 1;
+            self.in_use -= 1;
         }
     }
 

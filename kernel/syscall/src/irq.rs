@@ -11,26 +11,44 @@ pub const IRQS: usize = 128;
 /// All lines. The notification of a line is a binding slot in the machine's memory
 /// ([`Memory::irq_binding`](crate::Memory::irq_binding)).
 pub struct IrqTable {
-    lines: [Option<IrqMode>; IRQS],
+    lines: [Line; IRQS],
+}
+
+/// One line. All zero is a line that nobody has.
+#[derive(Clone, Copy)]
+struct Line {
+    issued: bool,
+    mode: IrqMode,
 }
 
 impl IrqTable {
     /// Nothing handed out.
     pub const fn new() -> Self {
+        let nobody = Line {
+            issued: false,
+            mode: IrqMode {
+                level: false,
+                low: false,
+            },
+        };
         IrqTable {
-            lines: [None; IRQS],
+            lines: [nobody; IRQS],
         }
     }
 
     /// How a line was issued, if it was.
     pub fn issued(&self, gsi: u32) -> Option<IrqMode> {
-        self.lines.get(gsi as usize).copied().flatten()
+        let line = self.lines.get(gsi as usize)?;
+        line.issued.then_some(line.mode)
     }
 
     /// A line was issued, or given back.
     pub fn set(&mut self, gsi: u32, mode: Option<IrqMode>) {
         if let Some(line) = self.lines.get_mut(gsi as usize) {
-            *line = mode;
+            *line = Line {
+                issued: mode.is_some(),
+                mode: mode.unwrap_or_default(),
+            };
         }
     }
 }
