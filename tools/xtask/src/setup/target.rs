@@ -1,0 +1,166 @@
+//! The standard library for the machine's target, from wherever it is to be had.
+
+use super::packages;
+use crate::process;
+use crate::progress::{Step, note};
+use crate::toolchain::{MACHINE, Toolchain};
+use anyhow::{Context, Result, bail};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Oldest compiler that builds the project: Rust 1.95.
+const REQUIRED_MINOR: u32 = 95;
+/// The libraries that a program without an operating system needs.
+const LIBRARIES: [&str; 3] = ["core", "alloc", "compiler_builtins"];
+
+/// Finds a tool chain that can build for the machine; brings the target where none can, by rustup first and
+/// then by Debian's packages.
+pub fn ensure() -> Result<Toolchain> {
+    let current = Toolchain::current();
+    if current.has_machine_target() {
+        return Ok(current);
+    }
+    let debian = Toolchain::debian().filter(recent);
+    if let Some(debian) = debian.filter(Toolchain::has_machine_target) {
+        return Ok(debian);
+    }
+    if process::find("rustup").is_some() {
+        note(format!("rustup: adding the target {MACHINE}"));
+        let added = process::run(
+            Command::new("rustup")
+                .current_dir(crate::workspace::root())
+                .args(["target", "add", MACHINE]),
+        );
+        match added {
+            Ok(()) if current.has_machine_target() => return Ok(current),
+            Ok(()) => note("rustup says it did, but the compiler still has no such target"),
+            Err(error) => note(format!("{error:#}")),
+        }
+    }
+    from_debian().with_context(|| {
+        format!(
+            "no standard library for {MACHINE}: neither rustup nor Debian's packages could bring it \
+             (by hand: `rustup target add {MACHINE}`)"
+        )
+    })
+}
+
+fn recent(toolchain: &Toolchain) -> bool {
+    toolchain.minor_version().is_ok_and(|v| v >= REQUIRED_MINOR)
+}
+
+/// Debian ships the compiler and the library's source, but not the library for this target.
+fn from_debian() -> Result<Toolchain> {
+    if Toolchain::debian().filter(recent).is_none() {
+        packages::install(&["rustc-web", "cargo-web"])?;
+    }
+    let Some(toolchain) = Toolchain::debian().filter(recent) else {
+        bail!("Debian's packages rustc-web and cargo-web are older than Rust 1.{REQUIRED_MINOR}");
+    };
+    if !source_is_there(&toolchain)? {
+        packages::install(&["rust-web-src"])?;
+    }
+    let step = Step::start(format!(
+        "building the standard library for {MACHINE} (once)"
+    ));
+    let place = std::env::temp_dir().join(format!("pagurus-std-{}", std::process::id()));
+    let result = build_and_copy(&toolchain, &place);
+    // What remains in the temporary directory is only untidy.
+    let _ = std::fs::remove_dir_all(&place);
+    result?;
+    step.done();
+    if !toolchain.has_machine_target() {
+        bail!("the standard library was built, but the compiler does not accept it");
+    }
+    Ok(toolchain)
+}
+
+fn build_and_copy(toolchain: &Toolchain, scratch: &Path) -> Result<()> {
+    let place = toolchain
+        .sysroot()?
+        .join("lib/rustlib")
+        .join(MACHINE)
+        .join("lib");
+    let libraries = build_standard_library(toolchain, scratch)?;
+    note(format!("copying it to {}", place.display()));
+    libraries
+        .iter()
+        .try_for_each(|library| install_file(library, &place))
+}
+
+fn source_is_there(toolchain: &Toolchain) -> Result<bool> {
+    Ok(toolchain
+        .sysroot()?
+        .join("lib/rustlib/src/rust/library/core/Cargo.toml")
+        .exists())
+}
+
+/// Builds the libraries, in a package of their own; returns their files.
+fn build_standard_library(toolchain: &Toolchain, place: &Path) -> Result<Vec<PathBuf>> {
+    std::fs::create_dir_all(place.join("src"))?;
+    std::fs::write(place.join("src/lib.rs"), "#![no_std]\n")?;
+    std::fs::write(
+        place.join("Cargo.toml"),
+        "[package]\nname = \"standard-library\"\nversion = \"0.1.0\"\nedition = \"2024\"\n[workspace]\n",
+    )?;
+    process::run(
+        toolchain
+            .cargo()
+            .current_dir(place)
+            // The flag for the library's source is not stable; the compiler is the one that came with it.
+            .env("RUSTC_BOOTSTRAP", "1")
+            .env("CARGO_TARGET_DIR", place.join("target"))
+            .args(["build", "--release", "--target", MACHINE])
+            .arg(format!("-Zbuild-std={}", LIBRARIES.join(",")))
+            .arg("-Zbuild-std-features=compiler-builtins-mem"),
+    )?;
+    let built = place.join("target").join(MACHINE).join("release/deps");
+    let mut libraries = Vec::new();
+    for entry in std::fs::read_dir(&built)? {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if is_library(&name) {
+            libraries.push(path);
+        }
+    }
+    if libraries.len() != LIBRARIES.len() {
+        bail!(
+            "{} has {} libraries, not {}",
+            built.display(),
+            libraries.len(),
+            LIBRARIES.len()
+        );
+    }
+    Ok(libraries)
+}
+
+/// `libcore-HASH.rlib` and the like.
+fn is_library(file: &str) -> bool {
+    LIBRARIES.iter().any(|library| {
+        file.strip_prefix("lib")
+            .and_then(|rest| rest.strip_prefix(library))
+            .is_some_and(|rest| rest.starts_with('-') && rest.ends_with(".rlib"))
+    })
+}
+
+fn install_file(file: &Path, directory: &Path) -> Result<()> {
+    let (file, directory) = (file.to_string_lossy(), directory.to_string_lossy());
+    process::run(&mut packages::as_root(&[
+        "install", "-D", "-m", "644", "-t", &directory, &file,
+    ])?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_library;
+
+    #[test]
+    fn only_the_three_libraries_are_taken() {
+        assert!(is_library("libcore-0123456789abcdef.rlib"));
+        assert!(is_library("liballoc-0123.rlib"));
+        assert!(is_library("libcompiler_builtins-0123.rlib"));
+        assert!(!is_library("libcore-0123.rmeta"));
+        assert!(!is_library("libcoreaudio-0123.rlib"));
+        assert!(!is_library("libstandard_library-0123.rlib"));
+    }
+}

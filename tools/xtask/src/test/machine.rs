@@ -1,0 +1,176 @@
+//! Tests in an emulator: builds their images once, runs each machine, and judges what it says.
+
+use super::protocol::Report;
+use super::result::TestResult;
+use super::table::{MachineTest, Step};
+use crate::control::Control;
+use crate::emulator::{Emulator, Kind, file};
+use crate::harness::Watch;
+use crate::setup::Need;
+use crate::toolchain::Toolchain;
+use crate::workspace::Workspace;
+use crate::{compile, iso, process};
+use anyhow::{Context, Result, bail};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// Lines of serial output that a failure shows.
+const TAIL: usize = 30;
+
+/// ISOs of the systems that tests run, each built once.
+#[derive(Default)]
+pub struct Images {
+    built: BTreeMap<(String, String), PathBuf>,
+}
+
+impl Images {
+    /// The ISO for a test.
+    pub fn get(
+        &mut self,
+        workspace: &Workspace,
+        toolchain: &Toolchain,
+        test: &MachineTest,
+    ) -> Result<PathBuf> {
+        let key = test.image_key();
+        if let Some(iso) = self.built.get(&key) {
+            return Ok(iso.clone());
+        }
+        let system = test.system(workspace)?;
+        let files = compile::build(workspace, toolchain, &system)?;
+        let place = workspace.output().join("test").join("images");
+        std::fs::create_dir_all(&place)?;
+        let iso = place.join(format!("{}-{}.iso", system.name(), self.built.len()));
+        iso::write(&files, &iso, &place.join("iso"))?;
+        self.built.insert(key, iso.clone());
+        Ok(iso)
+    }
+}
+
+/// What the machines of these tests need.
+pub fn needs(tests: &[&MachineTest]) -> Vec<Need> {
+    let mut needs = vec![Need::Iso];
+    for test in tests {
+        needs.push(match test.machine {
+            Kind::Qemu => Need::Qemu,
+            Kind::Bochs => Need::Bochs,
+        });
+        if test.uefi {
+            needs.push(Need::Uefi);
+        }
+    }
+    needs
+}
+
+/// Runs a test; its results, each named below the test's own name.
+pub fn run(
+    test: &MachineTest,
+    iso: &Path,
+    place: &Path,
+    failure_signs: &[String],
+) -> Vec<TestResult> {
+    let started = Instant::now();
+    let directory = place.join(&test.name);
+    let mut results = Vec::new();
+    let outcome = attempt(test, iso, &directory, failure_signs, &mut results);
+    let log = place.join(format!("{}.log", test.name));
+    let serial = std::fs::read(directory.join(file::SERIAL)).unwrap_or_default();
+    let kept = std::fs::write(&log, &serial).with_context(|| format!("writing {}", log.display()));
+    let outcome = outcome.and(kept);
+    // A program's own results say all there is to say, unless something is wrong with the run itself.
+    if outcome.is_err() || !test.steps.is_empty() {
+        results.push(TestResult::new(
+            if test.steps.is_empty() {
+                format!("{}/run", test.name)
+            } else {
+                test.name.clone()
+            },
+            outcome.map_err(|error| format!("{error:#}")),
+            started.elapsed(),
+        ));
+    }
+    let text = crate::plain_text::PlainText::default().push(&serial);
+    if let Some(last) = results.iter_mut().rfind(|r| !r.passed()) {
+        last.explain(&format!(
+            "the end of {}:\n{}",
+            log.display(),
+            process::tail(&text, TAIL)
+        ));
+    }
+    results
+}
+
+fn attempt(
+    test: &MachineTest,
+    iso: &Path,
+    directory: &Path,
+    failure_signs: &[String],
+    results: &mut Vec<TestResult>,
+) -> Result<()> {
+    let emulator = Emulator::start(&test.machine(), iso, directory)?;
+    let mut watch = Watch::new(emulator, test.limit(), failure_signs);
+    if test.steps.is_empty() {
+        follow_program(test, &mut watch, results)
+    } else {
+        test.steps.iter().enumerate().try_for_each(|(index, step)| {
+            follow_step(step, &mut watch, directory).with_context(|| format!("step {}", index + 1))
+        })
+    }
+}
+
+fn follow_program(
+    test: &MachineTest,
+    watch: &mut Watch,
+    results: &mut Vec<TestResult>,
+) -> Result<()> {
+    let mut report = Report::default();
+    let mut before = Instant::now();
+    let mut ended = Ok(());
+    loop {
+        let done = match watch.next_line() {
+            Ok(Some(line)) => report.take(&line),
+            Ok(None) => true,
+            Err(error) => {
+                ended = Err(error);
+                true
+            }
+        };
+        for (name, failure) in &report.tests[results.len()..] {
+            results.push(TestResult::new(
+                format!("{}/{name}", test.name),
+                failure.clone().map_or(Ok(()), Err),
+                before.elapsed(),
+            ));
+            before = Instant::now();
+        }
+        if done {
+            break;
+        }
+    }
+    ended?;
+    match report.fault() {
+        None => Ok(()),
+        Some(fault) => bail!(fault),
+    }
+}
+
+fn follow_step(step: &Step, watch: &mut Watch, directory: &Path) -> Result<()> {
+    match step {
+        Step::Wait(text) => watch.wait(text),
+        Step::Send(text) => watch.send_line(text),
+        Step::Absent(text) => watch.absent(text),
+        Step::End(_) => watch.wait_for_end(),
+        Step::Ask(ask) => {
+            let records = Control::connect_in(directory)?.request(&ask.command)?;
+            let answer = serde_json::to_string(&records)?;
+            if !answer.contains(&ask.answer) {
+                bail!(
+                    "the answer to {:?} does not hold {:?}: {answer}",
+                    ask.command,
+                    ask.answer
+                );
+            }
+            Ok(())
+        }
+    }
+}
