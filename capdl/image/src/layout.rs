@@ -153,7 +153,7 @@ pub struct RawObject {
     pub reserved: u8,
 }
 
-/// `RawObject::flags`: several components may use it.
+/// `RawObject::flags`: several components may use it, or receive from it.
 pub const FLAG_SHARED: u8 = 1;
 /// `RawObject::flags`: the machine may lack it.
 pub const FLAG_OPTIONAL: u8 = 2;

@@ -12,7 +12,7 @@ pub struct Object<'a> {
     pub name: &'a str,
     /// What it is.
     pub kind: ObjectKind,
-    /// Several components may use it.
+    /// Several components may use it; for endpoints and notifications: receive from it.
     pub shared: bool,
     /// The machine may lack it; then nobody gets a capability to it and that is no fault.
     pub optional: bool,

@@ -16,7 +16,8 @@
 //!
 //! Then a capability that the description calls `com1-irq` is at `slots::COM1_IRQ`. Which description is
 //! used says the environment variable [`SYSTEM_VARIABLE`]; without it the one that the build script names,
-//! so that a plain `cargo build` works. See [`generate()`] for everything that is generated.
+//! so that a plain `cargo build` works.
+//! [`pagurus_capdl_spec::constants::constants`] lists everything that is generated.
 #![forbid(unsafe_code)]
 
 mod generate;

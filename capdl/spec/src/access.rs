@@ -76,10 +76,6 @@ pub fn cap_badge(id: u16, cap: &CapSpec, kind: &ObjectKind) -> u64 {
 /// Every way in which components can reach objects. Unknown names are left out.
 pub fn accesses(system: &SystemSpec) -> Vec<Access> {
     let mut all = Vec::new();
-    for (id, component) in system.components_with_id() {
-        named(system, id, component, &mut all);
-        implied(system, id, component, &mut all);
-    }
     if let Some(parent) = &system.services.parent
         && let Some((object, _)) = system.object(parent.get_ref())
     {
@@ -91,6 +87,10 @@ pub fn accesses(system: &SystemSpec) -> Vec<Access> {
             reason: Reason::Serves,
             span: parent.span(),
         });
+    }
+    for (id, component) in system.components_with_id() {
+        named(system, id, component, &mut all);
+        implied(system, id, component, &mut all);
     }
     all
 }

@@ -9,6 +9,7 @@
 pub mod access;
 pub mod addresses;
 pub mod component;
+pub mod constants;
 pub mod diagnostic;
 pub mod object;
 pub mod parse;

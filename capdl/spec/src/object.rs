@@ -11,7 +11,7 @@ use toml::Spanned;
 pub struct ObjectSpec {
     /// Its name, unique among the objects of the system.
     pub name: Spanned<String>,
-    /// Several components may use it.
+    /// Several components may use it; for endpoints and notifications: receive from it.
     pub shared: bool,
     /// The machine may lack it (a processor, say); then the slots that would name it stay empty.
     pub optional: bool,

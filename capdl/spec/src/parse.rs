@@ -1,12 +1,13 @@
 //! From text to [`SystemSpec`].
 
 use crate::component::ComponentSpec;
-use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
 use crate::object::{ObjectKind, ObjectSpec, Polarity, Trigger, UntypedSize};
 use crate::quantity::Bytes;
 use crate::source::Source;
 use crate::system::{About, Services, SystemSpec};
 use serde::Deserialize;
+use std::ops::Range;
 use std::path::Path;
 use toml::Spanned;
 
@@ -63,11 +64,13 @@ macro_rules! table {
     };
 }
 
-// Endpoints and notifications are there to be shared.
+// For endpoints and notifications `shared` speaks of the receiving side.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Plain {
     name: Spanned<String>,
+    #[serde(default)]
+    shared: bool,
 }
 
 table!(Frame { size: Spanned<Bytes>, #[serde(default)] shared: bool, #[serde(default)] wx_alias: bool }
@@ -101,14 +104,52 @@ fn collect<T: Table>(objects: &mut Vec<ObjectSpec>, tables: Vec<Spanned<T>>) {
 
 fn collect_plain(objects: &mut Vec<ObjectSpec>, tables: Vec<Spanned<Plain>>, kind: ObjectKind) {
     for table in tables {
+        let span = table.span();
+        let Plain { name, shared } = table.into_inner();
         objects.push(ObjectSpec {
-            span: table.span(),
-            name: table.into_inner().name,
-            shared: true,
+            name,
+            shared,
             optional: false,
             kind: kind.clone(),
+            span,
         });
     }
+}
+
+/// A fault of the text, with the component in which it stands and the keys that are possible there.
+fn syntax_error(source: &Source, span: Range<usize>, message: &str) -> Diagnostic {
+    let mut quoted = message.split('`').skip(1).step_by(2);
+    let mut diagnostic = match (message.strip_prefix("unknown field "), quoted.next()) {
+        (Some(_), Some(key)) => {
+            let known: Vec<&str> = quoted.collect();
+            let help = did_you_mean(key, known.iter().copied())
+                .unwrap_or_else(|| format!("known here are: {}", known.join(", ")));
+            let message = format!("there is no key `{key}` here");
+            Diagnostic::new(source, "syntax", span.clone(), message).with_help(help)
+        }
+        _ => Diagnostic::new(source, "syntax", span.clone(), message),
+    };
+    diagnostic.component = enclosing_component(source.text(), span.start);
+    diagnostic
+}
+
+/// The name of the component whose table holds byte `offset`, as far as the text can be understood.
+fn enclosing_component(text: &str, offset: usize) -> Option<String> {
+    let header = |line: &str| line.trim_start().starts_with("[[component]]");
+    let (mut here, mut name, mut begun) = (false, None, 0);
+    for line in text.split_inclusive('\n') {
+        if header(line) || line.starts_with('[') {
+            if begun > offset {
+                break;
+            }
+            (here, name) = (header(line), None);
+        }
+        if here && let Some(value) = line.trim().strip_prefix("name = ") {
+            name.get_or_insert_with(|| value.trim_matches('"').to_string());
+        }
+        begun += line.len();
+    }
+    name
 }
 
 /// Reads a description. The only rule that is checked here is `syntax`: that the text is TOML with the
@@ -116,7 +157,7 @@ fn collect_plain(objects: &mut Vec<ObjectSpec>, tables: Vec<Spanned<Plain>>, kin
 pub fn parse(source: &Source) -> Result<SystemSpec, Diagnostics> {
     let file: File = toml::from_str(source.text()).map_err(|error| {
         let span = error.span().unwrap_or(0..0);
-        Diagnostic::new(source, "syntax", span, error.message())
+        syntax_error(source, span, error.message())
     })?;
     let mut objects = Vec::new();
     collect_plain(&mut objects, file.endpoint, ObjectKind::Endpoint);

@@ -1,0 +1,36 @@
+//! What an image can hold.
+
+use crate::context::{Context, Found};
+use pagurus_capdl_image::layout::{MAX_CAPS, MAX_COMPONENTS, MAX_MAPS, MAX_OBJECTS};
+use std::ops::Range;
+
+/// Capabilities in fixed slots that a component may have besides those that it lists.
+const FIXED: usize = 8;
+
+/// `limits`
+pub(crate) fn limits(context: &Context<'_>, found: &mut Found<'_>) {
+    let system = context.system;
+    let mut check = |count: usize, limit: usize, what: &str, span: Option<Range<usize>>| {
+        if count > limit {
+            found.add(
+                span.unwrap_or(0..0),
+                format!("{count} {what} are too many"),
+                format!("an image can hold {limit}"),
+            );
+        }
+    };
+    let components = &system.components;
+    let caps = components.iter().map(|c| c.caps.len() + FIXED).sum();
+    let maps = components.iter().map(|c| c.maps.len()).sum();
+    let last_component = components.last().map(|c| c.name.span());
+    let last_object = system.objects.last().map(|o| o.name.span());
+    check(
+        components.len(),
+        MAX_COMPONENTS,
+        "components",
+        last_component.clone(),
+    );
+    check(system.objects.len(), MAX_OBJECTS, "objects", last_object);
+    check(caps, MAX_CAPS, "capabilities", last_component.clone());
+    check(maps, MAX_MAPS, "mappings", last_component);
+}
