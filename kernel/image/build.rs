@@ -16,5 +16,7 @@ fn main() {
         println!("cargo:rustc-link-arg-bins={argument}");
     }
     println!("cargo:rustc-link-arg-bins=-T{directory}/kernel.ld");
+    // The texts of log messages, in a section that is not loaded; in the search path thanks to `defmt`.
+    println!("cargo:rustc-link-arg-bins=-Tdefmt.x");
     println!("cargo:rerun-if-changed=kernel.ld");
 }
