@@ -8,6 +8,9 @@ use crate::name::Name;
 use crate::wire::{Empty, requests};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
+/// Name of root, which has identifier 0.
+pub const ROOT_NAME: &str = "root";
+
 requests! { 2 version 1 {
     2: System => SystemInfo;
     3: Component => ComponentInfo;

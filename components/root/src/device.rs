@@ -41,7 +41,7 @@ pub fn plan(untyped: &[UntypedDesc], devices: &[Device]) -> (Vec<Step>, Vec<u32>
         let within = |u: &&UntypedDesc| {
             u.device == 1
                 && u.address <= device.address
-                && device.address - u.address <= (1u64 << u.size_bits) - 1
+                && device.address - u.address < 1u64 << u.size_bits
                 && bytes <= (1u64 << u.size_bits) - (device.address - u.address)
         };
         let Some(piece) = untyped.iter().find(within) else {

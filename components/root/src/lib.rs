@@ -12,7 +12,17 @@
 
 extern crate alloc;
 
+pub mod builder;
+pub mod control;
 pub mod device;
+pub mod layout;
 pub mod memory;
+pub mod modules;
+pub mod objects;
+pub mod own;
 pub mod plan;
 pub mod program;
+pub mod run;
+pub mod supervise;
+pub mod system;
+pub mod window;

@@ -1,0 +1,452 @@
+//! Makes a component from its lease: objects, memory, capability space; and takes it apart again.
+
+use crate::objects::{Failed, Made, Objects, take, to};
+use crate::own;
+use crate::plan::{Content, Memory, Plan, Role};
+use crate::program::Program;
+use crate::window::Filler;
+use alloc::vec::Vec;
+use pagurus_abi::boot::{BootInfo, slot};
+use pagurus_abi::layout::{IPC_BUFFER, STACK_TOP};
+use pagurus_abi::method::CacheMode;
+use pagurus_abi::{Error, Kind, Rights};
+use pagurus_capdl_image::{Cap as Wanted, Component, Image, Service, Target};
+use pagurus_protocol::name::Name;
+use pagurus_protocol::start::{START_INFO, StartInfo};
+use pagurus_rt::object::{
+    AddressSpace, CNode, Endpoint, Frame, IrqHandler, Mapping, Mint, Notification, SchedContext,
+    Thread, Untyped,
+};
+use pagurus_rt::slots::SlotAllocator;
+use pagurus_rt::{Cap, Slot};
+use zerocopy::IntoBytes;
+
+/// What a component is made of while it runs: the slots of root's that have to do with it.
+#[derive(Clone, Debug, Default)]
+pub struct Running {
+    /// The original of each part of the plan; 0 for the Reply, which is in the component's own space.
+    parts: Vec<u32>,
+    /// Capabilities derived for it that its lease does not cover: those by which shared memory is mapped.
+    copies: Vec<u32>,
+}
+
+/// What stays when a component is started again.
+#[derive(Clone, Debug, Default)]
+pub struct Attachments {
+    /// Root's slot with the endpoint for its faults, badged.
+    fault_endpoint: Option<u32>,
+    /// Whether its interrupts are bound to its notification.
+    interrupts_bound: bool,
+}
+
+/// What building a component takes.
+pub struct Builder<'a> {
+    /// The description.
+    pub image: &'a Image<'a>,
+    /// What the kernel found.
+    pub boot: &'a BootInfo,
+    /// The objects that belong to no single component.
+    pub objects: &'a Objects,
+    /// Root's empty slots.
+    pub slots: &'a mut SlotAllocator,
+}
+
+/// A component to be built.
+pub struct Blueprint<'a> {
+    /// Its description.
+    pub component: &'a Component<'a>,
+    /// What it consists of.
+    pub plan: &'a Plan,
+    /// Its program.
+    pub program: &'a Program,
+    /// The bytes of its program's file.
+    pub file: &'a [u8],
+    /// Where all of it is made from.
+    pub lease: Cap<Untyped>,
+    /// How many times it was started before.
+    pub restarts: u64,
+}
+
+impl Running {
+    fn slot(&self, plan: &Plan, role: Role) -> Option<u32> {
+        let position = plan.position(|r| *r == role)?;
+        self.parts.get(position).copied()
+    }
+
+    /// The component's capability space.
+    pub fn cnode(&self, plan: &Plan) -> Option<Cap<CNode>> {
+        self.slot(plan, Role::CNode).map(Cap::new)
+    }
+
+    /// The component's thread.
+    pub fn thread(&self, plan: &Plan) -> Option<Cap<Thread>> {
+        self.slot(plan, Role::Thread).map(Cap::new)
+    }
+
+    /// The component's address space.
+    pub fn space(&self, plan: &Plan) -> Option<Cap<AddressSpace>> {
+        self.slot(plan, Role::AddressSpace).map(Cap::new)
+    }
+
+    /// The component's time, if it has its own.
+    pub fn time(&self, plan: &Plan) -> Option<Cap<SchedContext>> {
+        self.slot(plan, Role::SchedContext).map(Cap::new)
+    }
+}
+
+const NO_OBJECT: Failed = Failed {
+    what: "find a part of the component",
+    error: Error::EmptySlot,
+};
+
+impl Builder<'_> {
+    /// Makes the component; its thread is not started. `filler` reaches its memory.
+    ///
+    /// # Errors
+    /// What failed; the lease is then empty again.
+    pub fn build(
+        &mut self,
+        blueprint: &Blueprint<'_>,
+        attachments: &mut Attachments,
+        filler: &mut Filler,
+    ) -> Result<Running, Failed> {
+        let mut running = Running::default();
+        let built = self
+            .make_parts(blueprint, &mut running)
+            .and_then(|()| self.fill_memory(blueprint, &running, filler))
+            .and_then(|()| self.set_up_thread(blueprint, &running, attachments))
+            .and_then(|()| self.fill_space(blueprint, &running))
+            .and_then(|()| self.map_shared(blueprint, &mut running))
+            .and_then(|()| self.set_up_interrupts(blueprint, attachments));
+        match built {
+            Ok(()) => Ok(running),
+            Err(failed) => {
+                self.take_apart(blueprint.lease, running)?;
+                Err(failed)
+            }
+        }
+    }
+
+    /// Ends the component: everything made from `lease` disappears and all its memory is free again.
+    ///
+    /// # Errors
+    /// As the kernel says.
+    pub fn take_apart(&mut self, lease: Cap<Untyped>, running: Running) -> Result<(), Failed> {
+        own::CNODE
+            .revoke(lease.index())
+            .map_err(to("revoke the lease"))?;
+        for copy in running.copies {
+            own::CNODE
+                .delete(copy)
+                .map_err(to("delete a capability to shared memory"))?;
+            self.slots.give_back(copy);
+        }
+        for part in running.parts.into_iter().filter(|part| *part != 0) {
+            self.slots.give_back(part);
+        }
+        Ok(())
+    }
+
+    fn make_parts(&mut self, b: &Blueprint<'_>, running: &mut Running) -> Result<(), Failed> {
+        for part in &b.plan.parts {
+            let (place, keep) = match part.role {
+                Role::Reply { slot } => {
+                    let cnode = running.cnode(b.plan).ok_or(NO_OBJECT)?;
+                    (Slot::new(cnode, slot), 0)
+                }
+                _ => {
+                    let slot = take(self.slots)?;
+                    (own::at(slot), slot)
+                }
+            };
+            if let Err(error) = b.lease.retype(part.kind, part.size_bits, place, 1) {
+                self.slots.give_back(keep);
+                return Err(to("make an object of the component")(error));
+            }
+            running.parts.push(keep);
+        }
+        Ok(())
+    }
+
+    fn fill_memory(
+        &mut self,
+        b: &Blueprint<'_>,
+        running: &Running,
+        filler: &mut Filler,
+    ) -> Result<(), Failed> {
+        let space = running.space(b.plan).ok_or(NO_OBJECT)?;
+        for (part, slot) in b.plan.parts.iter().zip(&running.parts) {
+            let Role::Memory(memory) = part.role else {
+                continue;
+            };
+            let frame = Cap::<Frame>::new(*slot);
+            let bytes = 1u64 << part.size_bits;
+            match memory.content {
+                Content::Zero | Content::IpcBuffer => Ok(()),
+                Content::StartInfo => {
+                    filler.fill(frame, 0, start_info(self.image, self.boot, b).as_bytes())
+                }
+                Content::Segment { number, offset } => {
+                    let (at, data) = segment_bytes(b, number, offset, bytes);
+                    filler.fill(frame, at, data)
+                }
+            }
+            .map_err(to("fill the component's memory"))?;
+            frame
+                .map(space, own_mapping(&memory, bytes))
+                .map_err(to("map the component's memory"))?;
+        }
+        Ok(())
+    }
+
+    fn set_up_thread(
+        &mut self,
+        b: &Blueprint<'_>,
+        running: &Running,
+        attachments: &mut Attachments,
+    ) -> Result<(), Failed> {
+        let thread = running.thread(b.plan).ok_or(NO_OBJECT)?;
+        let bound = to("set up the component's thread");
+        thread
+            .bind_cspace(running.cnode(b.plan).ok_or(NO_OBJECT)?)
+            .map_err(&bound)?;
+        thread
+            .bind_address_space(running.space(b.plan).ok_or(NO_OBJECT)?)
+            .map_err(&bound)?;
+        let is_buffer = |role: &Role| {
+            matches!(
+                role,
+                Role::Memory(Memory {
+                    content: Content::IpcBuffer,
+                    ..
+                })
+            )
+        };
+        let buffer = b.plan.position(is_buffer).ok_or(NO_OBJECT)?;
+        thread
+            .bind_ipc_buffer(Cap::new(running.parts[buffer]), 0)
+            .map_err(&bound)?;
+        if let Some(endpoint) = self.fault_endpoint(b.component, attachments)? {
+            thread.bind_fault_endpoint(endpoint).map_err(&bound)?;
+        }
+        let notification = b.component.notification;
+        if let Some(slot) = notification.and_then(|index| self.objects.original(index)) {
+            thread
+                .bind_notification(Cap::new(slot))
+                .map_err(to("bind the component's notification"))?;
+        }
+        if b.component.fpu {
+            thread.set_flags(true, 0).map_err(&bound)?;
+        }
+        if let (Some(sched), Some(time)) = (running.time(b.plan), b.component.time) {
+            let cpu = own::cpu(u32::from(time.cpu) % self.boot.cpu_count.max(1));
+            sched
+                .configure(cpu, time.budget, time.period, time.priority)
+                .map_err(to("set the component's time"))?;
+            sched.bind(thread).map_err(to("set the component's time"))?;
+        }
+        Ok(())
+    }
+
+    /// The endpoint for the component's faults, with its identifier as badge.
+    fn fault_endpoint(
+        &mut self,
+        component: &Component<'_>,
+        attachments: &mut Attachments,
+    ) -> Result<Option<Cap<Endpoint>>, Failed> {
+        if attachments.fault_endpoint.is_none()
+            && let Some(original) = component
+                .fault_endpoint
+                .and_then(|i| self.objects.original(i))
+        {
+            let slot = take(self.slots)?;
+            let badge = Mint::Badge(component.id.into());
+            own::CNODE
+                .mint(slot, own::at(original), Rights::WRITE, badge)
+                .map_err(to("derive the component's fault endpoint"))?;
+            attachments.fault_endpoint = Some(slot);
+        }
+        Ok(attachments.fault_endpoint.map(Cap::new))
+    }
+
+    fn fill_space(&mut self, b: &Blueprint<'_>, running: &Running) -> Result<(), Failed> {
+        let cnode = running.cnode(b.plan).ok_or(NO_OBJECT)?;
+        for wanted in b.component.caps() {
+            self.give(b, running, cnode, &wanted)?;
+        }
+        Ok(())
+    }
+
+    fn give(
+        &mut self,
+        b: &Blueprint<'_>,
+        running: &Running,
+        cnode: Cap<CNode>,
+        wanted: &Wanted<'_>,
+    ) -> Result<(), Failed> {
+        let (source, mint) = match wanted.target {
+            Target::OwnCNode => (running.slot(b.plan, Role::CNode), Mint::Plain),
+            Target::OwnAddressSpace => (running.slot(b.plan, Role::AddressSpace), Mint::Plain),
+            Target::OwnThread => (running.slot(b.plan, Role::Thread), Mint::Plain),
+            // Made in its place.
+            Target::OwnReply => return Ok(()),
+            Target::Object(index) => match self.objects.get(index) {
+                Made::Absent => return Ok(()),
+                Made::Untyped(pieces) => return give_untyped(cnode, wanted, pieces),
+                Made::Original(slot) if wanted.badge != 0 => {
+                    (Some(*slot), Mint::Badge(wanted.badge))
+                }
+                Made::Original(slot) => (Some(*slot), Mint::Plain),
+                Made::Ports { first, last } => {
+                    let (first, last) = (*first, *last);
+                    (Some(slot::IO_PORTS), Mint::Ports { first, last })
+                }
+                Made::Cpu { slot, max_priority } => (Some(*slot), Mint::MaxPriority(*max_priority)),
+            },
+        };
+        cnode
+            .mint(
+                wanted.slot,
+                own::at(source.ok_or(NO_OBJECT)?),
+                wanted.rights,
+                mint,
+            )
+            .map_err(to("give the component a capability"))
+    }
+
+    fn map_shared(&mut self, b: &Blueprint<'_>, running: &mut Running) -> Result<(), Failed> {
+        let space = running.space(b.plan).ok_or(NO_OBJECT)?;
+        for map in b.component.maps() {
+            let Some(frame) = self.objects.frame(map.object) else {
+                continue;
+            };
+            let slot = take(self.slots)?;
+            own::CNODE
+                .mint(slot, own::at(frame.index()), map.rights, Mint::Plain)
+                .map_err(to("derive a capability to shared memory"))?;
+            running.copies.push(slot);
+            let mapping = Mapping {
+                address: map.address,
+                offset: map.offset,
+                length: map.length,
+                rights: map.rights,
+                cache: map.cache,
+            };
+            Cap::<Frame>::new(slot)
+                .map(space, mapping)
+                .map_err(to("map shared memory"))?;
+        }
+        Ok(())
+    }
+
+    /// Binds the component's interrupts to its notification; the next time, unmasks those that the component before
+    /// left unacknowledged.
+    fn set_up_interrupts(
+        &mut self,
+        b: &Blueprint<'_>,
+        attachments: &mut Attachments,
+    ) -> Result<(), Failed> {
+        let notification = b.component.notification;
+        let notification = notification.and_then(|index| self.objects.original(index));
+        for wanted in b.component.caps().filter(|wanted| wanted.signal != 0) {
+            let Target::Object(index) = wanted.target else {
+                continue;
+            };
+            let (Some(handler), Some(notification)) = (self.objects.original(index), notification)
+            else {
+                continue;
+            };
+            let handler = Cap::<IrqHandler>::new(handler);
+            if attachments.interrupts_bound {
+                handler.ack().map_err(to("unmask an interrupt"))?;
+                continue;
+            }
+            let slot = take(self.slots)?;
+            own::CNODE
+                .mint(
+                    slot,
+                    own::at(notification),
+                    Rights::WRITE,
+                    Mint::Badge(wanted.signal),
+                )
+                .map_err(to("derive an interrupt's notification"))?;
+            handler
+                .bind(Cap::<Notification>::new(slot))
+                .map_err(to("bind an interrupt"))?;
+            handler.ack().map_err(to("unmask an interrupt"))?;
+        }
+        attachments.interrupts_bound = true;
+        Ok(())
+    }
+}
+
+/// Gives whole pieces of untyped memory: each becomes one capability of the component's.
+fn give_untyped(
+    cnode: Cap<CNode>,
+    wanted: &Wanted<'_>,
+    pieces: &[(u32, u8)],
+) -> Result<(), Failed> {
+    for (n, (piece, size_bits)) in (0..wanted.count).zip(pieces) {
+        let place = Slot::new(cnode, wanted.slot + n);
+        Cap::<Untyped>::new(*piece)
+            .retype(Kind::Untyped, *size_bits, place, 1)
+            .map_err(to("give the component its untyped memory"))?;
+    }
+    Ok(())
+}
+
+/// Lets the component's thread run.
+///
+/// # Errors
+/// As the kernel says.
+pub fn start(plan: &Plan, program: &Program, running: &Running) -> Result<(), Failed> {
+    let thread = running.thread(plan).ok_or(NO_OBJECT)?;
+    thread
+        .start(program.entry, STACK_TOP, IPC_BUFFER, START_INFO)
+        .map_err(to("start the component's thread"))
+}
+
+fn own_mapping(memory: &Memory, length: u64) -> Mapping {
+    Mapping {
+        address: memory.address,
+        offset: 0,
+        length,
+        rights: memory.rights,
+        cache: CacheMode::Default,
+    }
+}
+
+/// The bytes of segment `number` that belong into its memory `offset..offset + bytes`, and where in that they begin.
+fn segment_bytes<'a>(b: &Blueprint<'a>, number: usize, offset: u64, bytes: u64) -> (u64, &'a [u8]) {
+    let Some(segment) = b.program.segments.get(number) else {
+        return (0, &[]);
+    };
+    let file = b.file.get(segment.file.clone()).unwrap_or(&[]);
+    let from = segment.lead.max(offset);
+    let to = (segment.lead + file.len() as u64).min(offset + bytes);
+    if from >= to {
+        return (0, &[]);
+    }
+    let data = &file[(from - segment.lead) as usize..(to - segment.lead) as usize];
+    (from - offset, data)
+}
+
+fn start_info(image: &Image<'_>, boot: &BootInfo, b: &Blueprint<'_>) -> StartInfo {
+    let component = b.component;
+    let mut start = StartInfo::new(component.id.into(), Name::new(component.name));
+    start.heap_bytes = component.heap;
+    start.stack_bytes = component.stack;
+    start.tsc_khz = boot.tsc_khz;
+    start.cnode_bits = component.cnode_bits.into();
+    start.first_free_slot = component.dynamic.first;
+    start.free_slots = component.dynamic.count;
+    start.restarts = u32::try_from(b.restarts).unwrap_or(u32::MAX);
+    let memory = image.service(Service::Memory).map(Target::Object);
+    let serves = |c: &Wanted<'_>| Some(c.target) == memory && c.rights.contains(Rights::READ);
+    if component.caps().any(|c| serves(&c)) {
+        for (quota, client) in start.memory_quotas.iter_mut().zip(image.components()) {
+            *quota = client.memory_quota;
+        }
+    }
+    start
+}
