@@ -25,7 +25,7 @@ pub struct Ept;
 impl PageFormat for Ept {
     const START: u64 = 0;
     const END: u64 = 1 << 48;
-    const PRESENT: u64 = READ | WRITE | EXECUTE;
+    const PRESENT: u64 = READ;
     const WRITE: u64 = WRITE;
     const ACCESSED: u64 = ACCESSED;
     const DIRTY: u64 = DIRTY;

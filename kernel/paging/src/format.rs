@@ -11,6 +11,8 @@ pub const LEVELS: usize = 4;
 pub const ENTRIES: usize = 512;
 /// Physical address in an entry: bits 12..52.
 pub const ADDRESS: u64 = 0x000f_ffff_ffff_f000;
+/// End of the physical addresses that an entry can hold.
+pub const PHYS_END: u64 = 1 << 52;
 /// Bit 7: the entry maps a page although its table is not of the lowest level.
 pub const LARGE: u64 = 1 << 7;
 /// Bit 11, ignored by every processor: write permission is withheld here, see
@@ -18,21 +20,21 @@ pub const LARGE: u64 = 1 << 7;
 pub const WITHHELD: u64 = 1 << 11;
 /// Bits 52..62 of an entry that refers to a table, ignored by every processor: how many entries of that
 /// table are in use (SDM volume 3, tables 4-15 to 4-19 and 28-2 to 28-6; APM volume 2, 5.3.3).
-pub const COUNT: u64 = 0x3ff << COUNT_SHIFT;
-/// Position of [`COUNT`].
-pub const COUNT_SHIFT: u32 = 52;
+pub const COUNT: u64 = 0x3ff * COUNT_ONE;
+/// One entry in [`COUNT`].
+pub const COUNT_ONE: u64 = 1 << 52;
 
 /// One format of page-table entries: four levels of 512 entries, addresses in [`ADDRESS`], large pages by
 /// [`LARGE`].
 ///
-/// An entry is in use if it has a bit of [`PRESENT`](Self::PRESENT), else it is zero. Entries that refer to
+/// An entry is in use if it has the bit [`PRESENT`](Self::PRESENT), else it is zero. Entries that refer to
 /// tables permit everything; pages restrict.
 pub trait PageFormat {
     /// First address that may be mapped.
     const START: u64;
     /// End of the addresses that may be mapped; at most 2^48.
     const END: u64;
-    /// At least one of these bits is set in every entry in use.
+    /// The bit that is set in every entry in use.
     const PRESENT: u64;
     /// The bit that permits writing.
     const WRITE: u64;
@@ -64,14 +66,14 @@ pub(crate) fn is_present<F: PageFormat>(entry: u64) -> bool {
     entry & F::PRESENT != 0
 }
 
-/// Whether `entry`, in a table at `level`, refers to a table.
-pub(crate) fn is_table<F: PageFormat>(entry: u64, level: usize) -> bool {
-    level > 0 && is_present::<F>(entry) && entry & LARGE == 0
+/// Whether `entry`, in a table above the lowest level, refers to a table.
+pub(crate) fn is_table<F: PageFormat>(entry: u64) -> bool {
+    entry & (F::PRESENT | LARGE) == F::PRESENT
 }
 
 /// The entries in use that an entry counts for its table.
 pub(crate) const fn count(entry: u64) -> u64 {
-    (entry & COUNT) >> COUNT_SHIFT
+    (entry & COUNT) / COUNT_ONE
 }
 
 /// The bit that tells a page of this size from a table.

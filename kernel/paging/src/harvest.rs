@@ -27,7 +27,7 @@ struct Harvest<F, S> {
 }
 
 impl<F: PageFormat, M: PhysMem, S: FnMut(Activity)> Visitor<M> for Harvest<F, S> {
-    fn entry(&mut self, mem: &mut M, slot: &Slot) -> Flush {
+    fn entry(&mut self, mem: &mut M, slot: &Slot, level: usize, virt: u64) -> Flush {
         let bits = F::ACCESSED | F::DIRTY;
         let mut entry = slot.entry;
         let mut flush = Flush::None;
@@ -36,8 +36,8 @@ impl<F: PageFormat, M: PhysMem, S: FnMut(Activity)> Visitor<M> for Harvest<F, S>
             flush = Flush::Range;
         }
         (self.sink)(Activity {
-            virt: slot.virt,
-            size: PageSize::at_level(slot.level),
+            virt,
+            size: PageSize::at_level(level),
             accessed: entry & F::ACCESSED != 0,
             dirty: entry & F::DIRTY != 0,
         });

@@ -1,11 +1,11 @@
 //! Mapping memory.
 
 use crate::error::MapError;
-use crate::format::{ADDRESS, COUNT_SHIFT, ENTRIES, PageFormat, is_present, large};
+use crate::format::{ADDRESS, ENTRIES, PHYS_END, PageFormat, is_present, large};
 use crate::memory::{PhysMem, TablePool};
 use crate::outcome::{Failure, Flush, Progress};
 use crate::size::PageSize;
-use crate::walk::{Path, Region, Tables, index};
+use crate::walk::{PAGE_MASK, Region, Tables};
 use pagurus_abi::Rights;
 use pagurus_abi::method::CacheMode;
 
@@ -34,6 +34,16 @@ impl Mapping {
     }
 }
 
+/// How far a map came.
+struct Cursor {
+    virt: u64,
+    end: u64,
+    /// The entry for the page at `virt`, but for its size.
+    entry: u64,
+    /// Pages that may still be mapped.
+    left: usize,
+}
+
 impl<F: PageFormat> Tables<F> {
     /// Maps what is left of `mapping` after `done` bytes, at most `budget` pages, each as large as addresses
     /// and length permit. Replaces nothing.
@@ -53,55 +63,36 @@ impl<F: PageFormat> Tables<F> {
             flush: Flush::None,
         };
         check::<F>(mapping, done).map_err(|error| fail(error, done))?;
-        let attributes = F::protection(mapping.perms) | F::memory_type(mapping.cache);
-
-        let mut done = done;
-        let mut left = budget;
-        while done < mapping.length && left > 0 {
-            let virt = mapping.virt + done;
-            let phys = mapping.phys + done;
-            let size = self.fitting(virt | phys, mapping.length - done);
-            let level = size as usize;
-
-            let mut path = self.descend(mem, virt, level);
-            if path.level > level {
-                if is_present::<F>(path.entries[path.level]) {
-                    return Err(fail(MapError::Occupied { virt }, done));
-                }
-                self.grow(mem, pool, &mut path, level)
-                    .map_err(|error| fail(error, done))?;
+        let mut cursor = Cursor {
+            virt: mapping.virt + done,
+            end: mapping.virt + mapping.length,
+            entry: (mapping.phys + done)
+                | F::protection(mapping.perms)
+                | F::memory_type(mapping.cache),
+            left: budget,
+        };
+        while cursor.virt < cursor.end && cursor.left > 0 {
+            match self.fitting(&cursor) {
+                PageSize::Size4K => self.fill::<0, M, P>(mem, pool, &mut cursor),
+                PageSize::Size2M => self.fill::<1, M, P>(mem, pool, &mut cursor),
+                PageSize::Size1G => self.fill::<2, M, P>(mem, pool, &mut cursor),
             }
-
-            let first = index(virt, level);
-            let pages = (ENTRIES - first)
-                .min(left)
-                .min(((mapping.length - done) >> size.bits()) as usize);
-            let mut entry = phys | attributes | large(size);
-            let mut set = 0;
-            while set < pages && !is_present::<F>(mem.read(path.tables[level], first + set)) {
-                mem.write(path.tables[level], first + set, entry);
-                entry += size.bytes();
-                set += 1;
-            }
-            path.added(mem, level, set);
-            done += (set as u64) << size.bits();
-            left -= set;
-            if set < pages {
-                let virt = mapping.virt + done;
-                return Err(fail(MapError::Occupied { virt }, done));
-            }
+            .map_err(|error| fail(error, cursor.virt - mapping.virt))?;
         }
         Ok(Progress {
-            done,
-            complete: done == mapping.length,
+            done: cursor.virt - mapping.virt,
+            complete: cursor.virt == cursor.end,
             flush: Flush::None,
         })
     }
 
-    /// The largest page for addresses with these bits (or-ed) and this much memory.
-    fn fitting(&self, addresses: u64, length: u64) -> PageSize {
+    /// The size of the next page.
+    fn fitting(&self, cursor: &Cursor) -> PageSize {
+        let addresses = (cursor.virt | cursor.entry) & ADDRESS;
         let fits = |size: PageSize| {
-            size <= self.largest && addresses & (size.bytes() - 1) == 0 && length >= size.bytes()
+            addresses & (size.bytes() - 1) == 0
+                && cursor.end - cursor.virt >= size.bytes()
+                && size <= self.largest
         };
         if !fits(PageSize::Size2M) {
             PageSize::Size4K
@@ -112,37 +103,72 @@ impl<F: PageFormat> Tables<F> {
         }
     }
 
-    /// Makes the tables that are missing between the end of `path` and `level`, all or none. The lowest
-    /// one is empty: the caller fills it.
+    /// Maps pages of one size into one table.
+    #[inline(never)]
+    fn fill<const LEVEL: usize, M: PhysMem, P: TablePool>(
+        &self,
+        mem: &mut M,
+        pool: &mut P,
+        cursor: &mut Cursor,
+    ) -> Result<(), MapError> {
+        let virt = cursor.virt;
+        let walk = self.descend(mem, virt, LEVEL);
+        if walk.level > LEVEL {
+            if is_present::<F>(walk.entry) {
+                return Err(MapError::Occupied { virt });
+            }
+            return self.grow(mem, pool, virt, LEVEL);
+        }
+        let size = PageSize::at_level(LEVEL);
+        let first = walk.index();
+        let pages = ((cursor.end - virt) >> size.bits()) as usize;
+        let pages = pages.min(ENTRIES - first).min(cursor.left);
+        let mut set = 0;
+        while set < pages && !is_present::<F>(mem.read(walk.table, first + set)) {
+            mem.write(walk.table, first + set, cursor.entry | large(size));
+            cursor.entry += size.bytes();
+            set += 1;
+        }
+        walk.added(mem, set);
+        cursor.virt += (set as u64) << size.bits();
+        cursor.left -= set;
+        if set < pages {
+            return Err(MapError::Occupied { virt: cursor.virt });
+        }
+        Ok(())
+    }
+
+    /// Makes the tables that are missing on the way to the entry for `virt` at `level`, all or none. The lowest one
+    /// is left empty: the caller fills it.
+    #[cold]
+    #[inline(never)]
     fn grow<M: PhysMem, P: TablePool>(
         &self,
         mem: &mut M,
         pool: &mut P,
-        path: &mut Path,
+        virt: u64,
         level: usize,
     ) -> Result<(), MapError> {
-        if pool.available() < path.level - level {
+        let end = self.reach(mem, virt, level).level;
+        if pool.available() < end - level {
             return Err(MapError::OutOfTables);
         }
-        for at in (level + 1..=path.level).rev() {
+        for above in (level + 1..=end).rev() {
+            let walk = self.reach(mem, virt, above);
             let table = pool.alloc(mem).ok_or(MapError::OutOfTables)?;
-            path.entries[at] = table | F::TABLE;
-            path.tables[at - 1] = table;
-            path.write(mem, at);
-            path.added(mem, at, 1);
+            mem.write(walk.table, walk.index(), table | F::TABLE);
+            walk.added(mem, 1);
         }
-        path.level = level;
         Ok(())
     }
 }
 
 fn check<F: PageFormat>(mapping: &Mapping, done: u64) -> Result<(), MapError> {
     mapping.region().check::<F>(done)?;
-    if mapping.phys & !ADDRESS & 0xfff != 0 {
+    if mapping.phys & PAGE_MASK != 0 {
         return Err(MapError::Misaligned);
     }
-    // Nothing above the address bits, and no carry into them from the last page.
-    if mapping.phys & !ADDRESS != 0 || mapping.length > (1 << COUNT_SHIFT) - mapping.phys {
+    if mapping.phys >= PHYS_END || mapping.phys + mapping.length > PHYS_END {
         return Err(MapError::OutOfRange);
     }
     F::check(mapping.perms)

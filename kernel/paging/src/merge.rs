@@ -1,11 +1,11 @@
 //! Merging pages.
 
 use crate::error::MapError;
-use crate::format::{ADDRESS, ENTRIES, LARGE, PageFormat, WITHHELD, is_present, is_table};
+use crate::format::{ADDRESS, ENTRIES, LARGE, PageFormat, WITHHELD, is_present, is_table, large};
 use crate::memory::{PhysMem, TablePool};
 use crate::outcome::Flush;
 use crate::size::PageSize;
-use crate::walk::{Tables, index};
+use crate::walk::Tables;
 
 impl<F: PageFormat> Tables<F> {
     /// Merges 512 pages into the page of `size` at `virt` if their frames are one piece and their permissions
@@ -19,16 +19,16 @@ impl<F: PageFormat> Tables<F> {
         virt: u64,
         size: PageSize,
     ) -> Result<Flush, MapError> {
-        let (path, smaller) = self.find(mem, virt, size)?;
+        let (walk, smaller) = self.find(mem, virt, size)?;
         let level = size as usize;
-        let parent = path.entries[path.level];
-        if path.level != level || !is_table::<F>(parent, level) || size > self.largest {
+        let parent = walk.entry;
+        if walk.level != level || !is_table::<F>(parent) || size > self.largest {
             return Err(MapError::WrongSize);
         }
         let table = parent & ADDRESS;
         let recorded = F::ACCESSED | F::DIRTY;
         let first = mem.read(table, 0) & !recorded;
-        let is_page = is_present::<F>(first) && !is_table::<F>(first, smaller as usize);
+        let is_page = is_present::<F>(first) && first & LARGE == large(smaller);
         if !is_page || first & ADDRESS & (size.bytes() - 1) != 0 {
             return Err(MapError::NotUniform { virt });
         }
@@ -47,15 +47,14 @@ impl<F: PageFormat> Tables<F> {
         if parent & WITHHELD != 0 && leaf & F::WRITE != 0 {
             leaf = leaf & !F::WRITE | WITHHELD;
         }
-        let place = index(virt, level);
-        mem.write(path.tables[level], place, leaf);
+        mem.write(walk.table, walk.index(), leaf);
         // A processor may still use the table and record in it until its entries are gone.
         let mut late = 0;
         for at in 0..ENTRIES {
             late |= mem.modify(table, at, !0, 0) & recorded;
         }
         if late & !activity != 0 {
-            mem.modify(path.tables[level], place, 0, late);
+            mem.modify(walk.table, walk.index(), 0, late);
         }
         pool.free(mem, table);
         Ok(Flush::All)

@@ -14,7 +14,7 @@ struct Protect<F> {
 }
 
 impl<F: PageFormat, M: PhysMem> Visitor<M> for Protect<F> {
-    fn entry(&mut self, mem: &mut M, slot: &Slot) -> Flush {
+    fn entry(&mut self, mem: &mut M, slot: &Slot, _level: usize, _virt: u64) -> Flush {
         let mut bits = self.bits;
         if slot.entry & WITHHELD != 0 && bits & F::WRITE != 0 {
             bits = bits & !F::WRITE | WITHHELD;
@@ -29,7 +29,7 @@ struct Withhold<F> {
 }
 
 impl<F: PageFormat, M: PhysMem> Visitor<M> for Withhold<F> {
-    fn entry(&mut self, mem: &mut M, slot: &Slot) -> Flush {
+    fn entry(&mut self, mem: &mut M, slot: &Slot, level: usize, _virt: u64) -> Flush {
         let (from, to) = if self.withhold {
             (F::WRITE, WITHHELD)
         } else {
@@ -38,7 +38,7 @@ impl<F: PageFormat, M: PhysMem> Visitor<M> for Withhold<F> {
         if slot.entry & from == 0 {
             return Flush::None;
         }
-        let flush = if is_table::<F>(slot.entry, slot.level) {
+        let flush = if level > 0 && is_table::<F>(slot.entry) {
             Flush::All
         } else {
             Flush::Range

@@ -1,11 +1,11 @@
 //! Splitting a page.
 
 use crate::error::MapError;
-use crate::format::{COUNT_SHIFT, ENTRIES, LARGE, PageFormat, is_present, is_table, large};
+use crate::format::{COUNT_ONE, ENTRIES, LARGE, PageFormat, is_present, is_table, large};
 use crate::memory::{PhysMem, TablePool};
 use crate::outcome::Flush;
 use crate::size::PageSize;
-use crate::walk::{Path, Region, Tables, index};
+use crate::walk::{Region, Tables, Walk};
 
 impl<F: PageFormat> Tables<F> {
     /// Splits the page of `size` at `virt` into 512 of the next smaller size with the same frames,
@@ -18,10 +18,10 @@ impl<F: PageFormat> Tables<F> {
         virt: u64,
         size: PageSize,
     ) -> Result<Flush, MapError> {
-        let (path, smaller) = self.find(mem, virt, size)?;
+        let (walk, smaller) = self.find(mem, virt, size)?;
         let level = size as usize;
-        let leaf = path.entries[path.level];
-        if path.level != level || is_table::<F>(leaf, level) {
+        let leaf = walk.entry;
+        if walk.level != level || is_table::<F>(leaf) {
             return Err(MapError::WrongSize);
         }
         let table = pool.alloc(mem).ok_or(MapError::OutOfTables)?;
@@ -31,8 +31,8 @@ impl<F: PageFormat> Tables<F> {
             mem.write(table, at, entry);
             entry += smaller.bytes();
         }
-        let parent = table | F::TABLE | (ENTRIES as u64) << COUNT_SHIFT;
-        let was = mem.modify(path.tables[level], index(virt, level), !0, parent);
+        let parent = table | F::TABLE | (ENTRIES as u64 * COUNT_ONE);
+        let was = mem.modify(walk.table, walk.index(), !0, parent);
         // What processors recorded in the page while the table was filled.
         let late = was & !leaf & (F::ACCESSED | F::DIRTY);
         if late != 0 {
@@ -50,17 +50,17 @@ impl<F: PageFormat> Tables<F> {
         mem: &M,
         virt: u64,
         size: PageSize,
-    ) -> Result<(Path, PageSize), MapError> {
+    ) -> Result<(Walk, PageSize), MapError> {
         let smaller = size.smaller().ok_or(MapError::WrongSize)?;
         if virt & (size.bytes() - 1) != 0 {
             return Err(MapError::Misaligned);
         }
         let length = size.bytes();
         Region { virt, length }.check::<F>(0)?;
-        let path = self.descend(mem, virt, size as usize);
-        if !is_present::<F>(path.entries[path.level]) {
+        let walk = self.reach(mem, virt, size as usize);
+        if !is_present::<F>(walk.entry) {
             return Err(MapError::NotMapped);
         }
-        Ok((path, smaller))
+        Ok((walk, smaller))
     }
 }

@@ -25,19 +25,16 @@ impl<F: PageFormat> Tables<F> {
         if virt < F::START || virt >= F::END {
             return None;
         }
-        let path = self.descend(mem, virt, 0);
-        let entry = path.entries[path.level];
+        let walk = self.descend(mem, virt, 0);
+        let entry = walk.entry;
         if !is_present::<F>(entry) {
             return None;
         }
-        let above = path.entries[path.level + 1..]
-            .iter()
-            .fold(0, |bits, entry| bits | entry);
-        let size = PageSize::at_level(path.level);
+        let size = PageSize::at_level(walk.level);
         let offset = size.bytes() - 1;
         let mut perms = F::perms(entry);
         let may_write = perms.contains(Rights::WRITE) || entry & WITHHELD != 0;
-        let withheld = (entry | above) & WITHHELD != 0;
+        let withheld = (entry | walk.above) & WITHHELD != 0;
         perms.set(Rights::WRITE, may_write && !withheld);
         Some(Translation {
             phys: (entry & ADDRESS & !offset) | (virt & offset),

@@ -3,26 +3,27 @@
 use crate::format::PageFormat;
 use crate::memory::{PhysMem, TablePool};
 use crate::outcome::{Failure, Flush, Progress};
-use crate::walk::{Path, Region, Slot, Tables, Visitor};
+use crate::walk::{Region, Slot, Tables, Visitor, Walk};
 
-struct Unmap<'a, P> {
+struct Unmap<'a, F, P> {
+    tables: &'a Tables<F>,
     pool: &'a mut P,
     removed: usize,
 }
 
-impl<M: PhysMem, P: TablePool> Visitor<M> for Unmap<'_, P> {
-    fn entry(&mut self, mem: &mut M, slot: &Slot) -> Flush {
+impl<F: PageFormat, M: PhysMem, P: TablePool> Visitor<M> for Unmap<'_, F, P> {
+    fn entry(&mut self, mem: &mut M, slot: &Slot, _level: usize, _virt: u64) -> Flush {
         mem.write(slot.table, slot.index, 0);
         self.removed += 1;
         Flush::Range
     }
 
-    fn leave(&mut self, mem: &mut M, path: &mut Path) -> Flush {
+    fn leave(&mut self, mem: &mut M, walk: &Walk) -> Flush {
         let removed = core::mem::take(&mut self.removed);
         if removed == 0 {
             return Flush::None;
         }
-        path.removed(mem, self.pool, removed)
+        self.tables.removed(mem, self.pool, walk, removed)
     }
 }
 
@@ -40,7 +41,11 @@ impl<F: PageFormat> Tables<F> {
         done: u64,
         budget: usize,
     ) -> Result<Progress, Failure> {
-        let mut visitor = Unmap { pool, removed: 0 };
+        let mut visitor = Unmap {
+            tables: self,
+            pool,
+            removed: 0,
+        };
         self.visit(mem, region, 0, done, budget, &mut visitor)
     }
 }

@@ -1,15 +1,15 @@
 //! Walking down the tables and along their entries.
 
 use crate::error::MapError;
-use crate::format::{ADDRESS, COUNT_SHIFT, ENTRIES, LEVELS, PageFormat, count};
-use crate::format::{is_present, is_table};
+use crate::format::{ADDRESS, COUNT_ONE, ENTRIES, LEVELS, PageFormat};
+use crate::format::{count, is_present, is_table};
 use crate::memory::{PhysMem, TablePool};
 use crate::outcome::{Failure, Flush, Progress};
 use crate::size::PageSize;
 use core::marker::PhantomData;
 
 const ROOT_LEVEL: usize = LEVELS - 1;
-const PAGE_MASK: u64 = 0xfff;
+pub(crate) const PAGE_MASK: u64 = 0xfff;
 
 /// The page tables of one address space: the physical address of its root table and the largest page that
 /// the machine has in this format.
@@ -51,82 +51,75 @@ impl Region {
     }
 }
 
-/// Which entry of a table at `level` an address belongs to.
+/// log2 of the bytes that an entry of a table at `level` stands for.
+pub(crate) const fn span_bits(level: usize) -> u32 {
+    12 + 9 * level as u32
+}
+
+/// Which entry of a table at `level` stands for an address.
 pub(crate) const fn index(virt: u64, level: usize) -> usize {
-    (virt >> (12 + 9 * level)) as usize % ENTRIES
+    (virt >> span_bits(level)) as usize % ENTRIES
 }
 
-/// The way from the root down to the entry for an address: table and entry at each level from the root to
-/// `level`.
-pub(crate) struct Path {
-    pub virt: u64,
-    pub level: usize,
-    pub tables: [u64; LEVELS],
-    pub entries: [u64; LEVELS],
-}
-
-impl Path {
-    /// Takes note that `added` entries of the table at `level` came into use.
-    pub fn added<M: PhysMem>(&mut self, mem: &mut M, level: usize, added: usize) {
-        let parent = level + 1;
-        if parent < LEVELS {
-            // A plain write may lose an accessed bit, which nobody looks at in entries for tables.
-            self.entries[parent] += (added as u64) << COUNT_SHIFT;
-            self.write(mem, parent);
-        }
-    }
-
-    /// Takes note that `removed` entries of the lowest table on the path are zero again. Frees tables that
-    /// have none left.
-    pub fn removed<M: PhysMem, P: TablePool>(
-        &mut self,
-        mem: &mut M,
-        pool: &mut P,
-        removed: usize,
-    ) -> Flush {
-        let mut flush = Flush::None;
-        let mut removed = removed as u64;
-        for parent in self.level + 1..LEVELS {
-            self.entries[parent] -= removed << COUNT_SHIFT;
-            if count(self.entries[parent]) > 0 {
-                self.write(mem, parent);
-                break;
-            }
-            self.entries[parent] = 0;
-            self.write(mem, parent);
-            pool.free(mem, self.tables[parent - 1]);
-            flush = Flush::All;
-            removed = 1;
-        }
-        flush
-    }
-
-    /// Stores the entry at `level`.
-    pub fn write<M: PhysMem>(&self, mem: &mut M, level: usize) {
-        mem.write(
-            self.tables[level],
-            index(self.virt, level),
-            self.entries[level],
-        );
-    }
-}
-
-/// An entry in use, on the way along a range.
+/// An entry: where it is and what it was when it was read.
 pub(crate) struct Slot {
     pub table: u64,
     pub index: usize,
     pub entry: u64,
+}
+
+/// The end of a walk to an address.
+pub(crate) struct Walk {
+    virt: u64,
+    /// Level of the table in which the walk ended.
     pub level: usize,
-    pub virt: u64,
+    /// That table.
+    pub table: u64,
+    /// Its entry for the address.
+    pub entry: u64,
+    /// The table above, and its entry that refers to this table; 0 when that is the root.
+    upper: u64,
+    parent: u64,
+    /// All entries for tables on the way, or-ed.
+    pub above: u64,
+}
+
+impl Walk {
+    /// Place in the table of the entry for the address.
+    pub fn index(&self) -> usize {
+        index(self.virt, self.level)
+    }
+
+    /// Takes note that `added` entries of the table came into use.
+    pub fn added<M: PhysMem>(&self, mem: &mut M, added: usize) {
+        if self.level < ROOT_LEVEL {
+            self.set_parent(mem, self.parent + added as u64 * COUNT_ONE);
+        }
+    }
+
+    /// Takes note that `removed` entries of the table are zero again, and says whether none is left in use.
+    fn removed<M: PhysMem>(&self, mem: &mut M, removed: usize) -> bool {
+        if self.level == ROOT_LEVEL {
+            return false;
+        }
+        let parent = self.parent - removed as u64 * COUNT_ONE;
+        self.set_parent(mem, parent);
+        count(parent) == 0
+    }
+
+    /// Stores the entry that refers to the table. This may lose its accessed bit, which nobody looks at.
+    fn set_parent<M: PhysMem>(&self, mem: &mut M, parent: u64) {
+        mem.write(self.upper, index(self.virt, self.level + 1), parent);
+    }
 }
 
 /// What to do with the entries of a range.
 pub(crate) trait Visitor<M> {
-    /// For each entry in use.
-    fn entry(&mut self, mem: &mut M, slot: &Slot) -> Flush;
+    /// For each entry in use, in a table at `level`; `virt` is the first address that it stands for.
+    fn entry(&mut self, mem: &mut M, slot: &Slot, level: usize, virt: u64) -> Flush;
 
-    /// After the last entry in one table; `path` leads there.
-    fn leave(&mut self, _mem: &mut M, _path: &mut Path) -> Flush {
+    /// After the last entry in one table, to which `walk` led.
+    fn leave(&mut self, _mem: &mut M, _walk: &Walk) -> Flush {
         Flush::None
     }
 }
@@ -147,29 +140,44 @@ impl<F: PageFormat> Tables<F> {
     }
 
     /// Walks to the entry for `virt` at level `floor`, or above it where the tables end earlier.
-    pub(crate) fn descend<M: PhysMem>(&self, mem: &M, virt: u64, floor: usize) -> Path {
-        let mut path = Path {
+    #[inline]
+    pub(crate) fn descend<M: PhysMem>(&self, mem: &M, virt: u64, floor: usize) -> Walk {
+        let mut walk = Walk {
             virt,
             level: ROOT_LEVEL,
-            tables: [self.root; LEVELS],
-            entries: [0; LEVELS],
+            table: self.root,
+            entry: mem.read(self.root, index(virt, ROOT_LEVEL)),
+            upper: 0,
+            parent: 0,
+            above: 0,
         };
-        let mut table = self.root;
-        for level in (floor..LEVELS).rev() {
-            let entry = mem.read(table, index(virt, level));
-            path.level = level;
-            path.tables[level] = table;
-            path.entries[level] = entry;
-            if !is_table::<F>(entry, level) {
+        for level in (floor..ROOT_LEVEL).rev() {
+            if !is_table::<F>(walk.entry) {
                 break;
             }
-            table = entry & ADDRESS;
+            let table = walk.entry & ADDRESS;
+            walk = Walk {
+                virt,
+                level,
+                table,
+                entry: mem.read(table, index(virt, level)),
+                upper: walk.table,
+                parent: walk.entry,
+                above: walk.above | walk.entry,
+            };
         }
-        path
+        walk
+    }
+
+    /// [`descend`](Self::descend) where it is not worth another copy of its code.
+    #[inline(never)]
+    pub(crate) fn reach<M: PhysMem>(&self, mem: &M, virt: u64, floor: usize) -> Walk {
+        self.descend(mem, virt, floor)
     }
 
     /// Visits the entries in use of a range: pages, and entries of level `floor` whatever they are. Entries
     /// not in use count against the budget too.
+    #[inline]
     pub(crate) fn visit<M: PhysMem>(
         &self,
         mem: &mut M,
@@ -187,45 +195,39 @@ impl<F: PageFormat> Tables<F> {
         let mut virt = region.virt + done;
         let mut left = budget;
         while virt < end && left > 0 {
-            let mut path = self.descend(mem, virt, floor);
-            let level = path.level;
-            let span = 1 << (12 + 9 * level);
-            let first = index(virt, level);
-            let mut straddles = None;
-            // Where the tables end above the floor, the entry may begin before the range.
+            let walk = self.descend(mem, virt, floor);
+            let bits = span_bits(walk.level);
+            let span = 1 << bits;
+            let first = walk.index();
+            // Only the first and the last entry can reach over the edges of the range.
             let mut start = virt & !(span - 1);
-            for at in first..ENTRIES {
-                if start >= end || left == 0 {
-                    break;
-                }
-                let entry = mem.read(path.tables[level], at);
+            let entries = ((end - start - 1) >> bits) as usize + 1;
+            let last = first + entries.min(ENTRIES - first).min(left);
+            let mut index = first;
+            while index < last {
+                let entry = mem.read(walk.table, index);
                 if is_present::<F>(entry) {
-                    if level > floor && is_table::<F>(entry, level) {
-                        break;
-                    }
-                    if start < region.virt || end - start < span {
-                        straddles = Some(start);
+                    let straddles = start < region.virt || end - start < span;
+                    if walk.level > floor && is_table::<F>(entry) || straddles {
                         break;
                     }
                     let slot = Slot {
-                        table: path.tables[level],
-                        index: at,
+                        table: walk.table,
+                        index,
                         entry,
-                        level,
-                        virt: start,
                     };
-                    flush = flush.max(visitor.entry(mem, &slot));
+                    flush = flush.max(visitor.entry(mem, &slot, walk.level, start));
                 }
                 start += span;
-                left -= 1;
+                index += 1;
             }
-            flush = flush.max(visitor.leave(mem, &mut path));
-            virt = start.clamp(virt, end);
-            let done = virt - region.virt;
-            if let Some(virt) = straddles {
+            flush = flush.max(visitor.leave(mem, &walk));
+            left -= index - first;
+            virt = start.max(virt).min(end);
+            if index == first {
                 return Err(Failure {
-                    error: MapError::Straddles { virt },
-                    done,
+                    error: MapError::Straddles { virt: start },
+                    done: virt - region.virt,
                     flush,
                 });
             }
@@ -235,5 +237,35 @@ impl<F: PageFormat> Tables<F> {
             complete: virt == end,
             flush,
         })
+    }
+
+    /// Takes note that `removed` entries of the table at the end of `walk` are zero again, and frees the tables
+    /// that have none left.
+    pub(crate) fn removed<M: PhysMem, P: TablePool>(
+        &self,
+        mem: &mut M,
+        pool: &mut P,
+        walk: &Walk,
+        removed: usize,
+    ) -> Flush {
+        if !walk.removed(mem, removed) {
+            return Flush::None;
+        }
+        self.prune(mem, pool, walk.virt, walk.level);
+        Flush::All
+    }
+
+    /// Frees the empty table at `level` on the way to `virt`, and those above it that become empty by that.
+    #[cold]
+    #[inline(never)]
+    fn prune<M: PhysMem, P: TablePool>(&self, mem: &mut M, pool: &mut P, virt: u64, level: usize) {
+        for above in level + 1..LEVELS {
+            let walk = self.reach(mem, virt, above);
+            mem.write(walk.table, walk.index(), 0);
+            pool.free(mem, walk.entry & ADDRESS);
+            if !walk.removed(mem, 1) {
+                break;
+            }
+        }
     }
 }

@@ -193,7 +193,7 @@ fn steps<F: Manual>() -> impl Strategy<Value = Vec<Step>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(192))]
+    #![proptest_config(ProptestConfig::with_cases(128))]
 
     #[test]
     fn host_tables_say_what_was_asked(

@@ -275,7 +275,8 @@ impl<F: Manual> Driver<F> {
         for (start, span) in entries {
             let inside = start >= region.virt && start + span <= end;
             let cut = start < region.virt + reached && start + span > region.virt + reached;
-            assert!(!(inside && cut), "stopped within a page");
+            // Another operation may have put a page across the place of an interruption.
+            assert!(!(inside && cut && reached > done), "stopped within a page");
         }
     }
 
