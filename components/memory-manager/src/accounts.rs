@@ -1,4 +1,8 @@
 //! Who holds what: clients, their quotas and the blocks handed out to them.
+//!
+//! Nobody has to tell that a client ended. What a client got is a capability in its capability space; when the client
+//! is destroyed, or deletes the capability, nothing made from our block exists any more, and the kernel says so.
+//! [`Accounts::sweep`] takes such blocks back; it runs whenever the answer could depend on it.
 
 use crate::buddy::{Block, Buddy, BuddyError, UntypedPool};
 use heapless::Vec;
@@ -122,6 +126,20 @@ impl<const NODES: usize, const CLIENTS: usize> Accounts<NODES, CLIENTS> {
         bits: u8,
         pool: &mut P,
     ) -> Result<Grant, Refusal<P::Error>> {
+        match self.try_request(badge, bits, pool) {
+            Err(
+                Refusal::QuotaExceeded { .. } | Refusal::OutOfMemory { .. } | Refusal::TableFull,
+            ) if self.sweep(pool) > 0 => self.try_request(badge, bits, pool),
+            result => result,
+        }
+    }
+
+    fn try_request<P: UntypedPool>(
+        &mut self,
+        badge: u64,
+        bits: u8,
+        pool: &mut P,
+    ) -> Result<Grant, Refusal<P::Error>> {
         let client = self.client(badge).ok_or(Refusal::TableFull)?;
         let Usage { quota, used, .. } = self.clients[client];
         let bytes = 1u64.checked_shl(bits.into()).ok_or(Refusal::InvalidSize)?;
@@ -176,28 +194,19 @@ impl<const NODES: usize, const CLIENTS: usize> Accounts<NODES, CLIENTS> {
         Ok(bytes)
     }
 
-    /// Takes back everything that a client holds and forgets that it held it; its quota stays. Returns the bytes
-    /// taken back. On an error of the kernel the rest is still taken back; ask again for what remains.
-    pub fn end_client<P: UntypedPool>(
-        &mut self,
-        badge: u64,
-        pool: &mut P,
-    ) -> Result<u64, Refusal<P::Error>> {
+    /// Takes back every grant whose capability does not exist any more; returns the bytes taken back.
+    pub fn sweep<P: UntypedPool>(&mut self, pool: &mut P) -> u64 {
         let mut bytes = 0;
-        let mut failure = None;
         for block in 0..NODES {
-            let Some(holder) = self.holders[block].filter(|h| h.badge == badge) else {
+            let Some(holder) = self.holders[block] else {
                 continue;
             };
-            match self.give_back(badge, holder.id, pool) {
-                Ok(n) => bytes += n,
-                Err(e) => failure = Some(e),
+            if !pool.is_in_use(holder.id.block()) {
+                // A kernel that refuses now is asked again by the next sweep.
+                bytes += self.give_back(holder.badge, holder.id, pool).unwrap_or(0);
             }
         }
-        match failure {
-            Some(e) => Err(e),
-            None => Ok(bytes),
-        }
+        bytes
     }
 
     /// Sets how many bytes a client may hold; what it holds already stays with it.

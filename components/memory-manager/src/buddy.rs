@@ -34,6 +34,9 @@ pub trait UntypedPool {
 
     /// Deletes everything made from `block`, wherever it is by now.
     fn revoke(&mut self, block: Block) -> Result<(), Self::Error>;
+
+    /// Whether anything made from `block` still exists. If in doubt, it does.
+    fn is_in_use(&mut self, block: Block) -> bool;
 }
 
 /// Why no block was handed out or taken in.

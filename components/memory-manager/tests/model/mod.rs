@@ -1,7 +1,7 @@
 //! A model of the kernel's untyped memory: it knows which capabilities exist and refuses what the kernel would.
 
 use memory_manager::buddy::{Block, UntypedPool};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The kernel's side of every block that has a capability.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +23,8 @@ pub enum ModelError {
 /// The capabilities that exist.
 #[derive(Default)]
 pub struct Model {
+    /// Blocks whose capability was handed out and still exists.
+    pub held: BTreeSet<Block>,
     pub caps: BTreeMap<Block, Cap>,
     /// The next call but this many fails.
     pub fail_after: Option<u32>,
@@ -124,6 +126,11 @@ impl UntypedPool for Model {
             return Err(ModelError::Injected);
         }
         self.delete_below(block);
+        self.held.remove(&block);
         Ok(())
+    }
+
+    fn is_in_use(&mut self, block: Block) -> bool {
+        self.held.contains(&block) || !self.children(block).is_empty()
     }
 }
