@@ -21,7 +21,7 @@ use x86::cpuid::CpuId;
 use x86::msr;
 
 /// Pages of the stack on which `main` runs.
-pub const BOOT_STACK_PAGES: u64 = 8;
+pub const BOOT_STACK_PAGES: u64 = 16;
 /// EFER: no-execute enable.
 const EFER_NXE: u64 = 1 << 11;
 
