@@ -7,11 +7,11 @@
 
 use crate::apic::ipi;
 use crate::mailbox::Mailbox;
-use crate::percpu;
+use crate::{percpu, switch};
 use core::sync::atomic::{AtomicBool, Ordering};
 use pagurus_abi::layout::MAX_CPUS;
+use spin::RelaxStrategy;
 use spin::mutex::{TicketMutex, TicketMutexGuard};
-use spin::{Once, RelaxStrategy};
 use x86::controlregs::{self, Cr4};
 
 pub use crate::mailbox::Flush;
@@ -22,7 +22,6 @@ const ROUNDS_BEFORE_RESEND: u32 = 200_000;
 
 static MAILBOXES: [Mailbox; MAX_CPUS] = [const { Mailbox::new() }; MAX_CPUS];
 static FROZEN: AtomicBool = AtomicBool::new(false);
-static ON_SERVICE: Once<fn(Flush)> = Once::new();
 
 /// Waiting for a lock while serving the requests of other processors.
 pub struct ServiceRelax;
@@ -55,21 +54,7 @@ fn serve(mailbox: &Mailbox) {
     if FROZEN.load(Ordering::Acquire) {
         park();
     }
-    mailbox.serve(act);
-}
-
-fn act(flush: Flush) {
-    match ON_SERVICE.get() {
-        Some(action) => action(flush),
-        None => flush_this(flush),
-    }
-}
-
-/// Sets what a processor does, instead of [`flush_this`], before it answers the requests of others: leave a
-/// page table that is about to go, save registers that another processor wants to read. Only the first call
-/// counts. The action runs with interrupts off and must not wait for a lock.
-pub fn on_service(action: fn(Flush)) {
-    ON_SERVICE.call_once(|| action);
+    mailbox.serve(flush_this);
 }
 
 /// Interrupts processor `cpu`, so that it looks at its ready queue. Does nothing to a processor that does
@@ -87,7 +72,7 @@ pub fn kick(cpu: usize) {
 pub fn synchronise(mask: u64, flush: Flush) {
     let me = percpu::cpu_index();
     if mask & 1 << me != 0 {
-        act(flush);
+        flush_this(flush);
     }
     let mut waiting = mask & percpu::online() & !(1 << me);
     for cpu in bits(waiting) {
@@ -134,20 +119,19 @@ pub fn park() -> ! {
     }
 }
 
-/// Drops translations of the calling processor.
+/// Does on the calling processor what a request asks for. A flush of user memory is more than that: the tables
+/// in use may be about to go, and the thread to run elsewhere, so the processor leaves both.
 pub fn flush_this(flush: Flush) {
-    // SAFETY: dropping translations is always sound. Toggling CR4.PGE drops the global ones as well
-    // (SDM volume 3, 5.10.4.1); it is on in the kernel.
-    unsafe {
-        match flush {
-            Flush::Nothing => {}
-            // Not a flush alone: the tables in use may be about to go, and the thread to run elsewhere.
-            Flush::User => crate::switch::leave(),
-            Flush::All => {
-                let cr4 = controlregs::cr4();
-                controlregs::cr4_write(cr4 & !Cr4::CR4_ENABLE_GLOBAL_PAGES);
-                controlregs::cr4_write(cr4 | Cr4::CR4_ENABLE_GLOBAL_PAGES);
-            }
+    if flush >= Flush::User {
+        switch::leave();
+    }
+    if flush == Flush::All {
+        // SAFETY: dropping translations is always sound. Toggling CR4.PGE drops the global ones as well
+        // (SDM volume 3, 5.10.4.1); it is on in the kernel.
+        unsafe {
+            let cr4 = controlregs::cr4();
+            controlregs::cr4_write(cr4 & !Cr4::CR4_ENABLE_GLOBAL_PAGES);
+            controlregs::cr4_write(cr4 | Cr4::CR4_ENABLE_GLOBAL_PAGES);
         }
     }
 }

@@ -2,6 +2,7 @@
 #![allow(unsafe_code)] // model-specific registers
 
 use super::{LVT_MASKED, read, write};
+use crate::calibrate::{self, Reference};
 use crate::cpu::{self, Features};
 use crate::time::{self, Ratio};
 use crate::vectors;
@@ -14,8 +15,6 @@ use x86::msr;
 const LVT_TSC_DEADLINE: u32 = 0b10 << 17;
 /// Divide configuration: count at the full rate.
 const DIVIDE_BY_1: u32 = 0b1011;
-/// How long the counter is measured.
-const CALIBRATION_NS: u64 = 10_000_000;
 
 /// Timer ticks for each tick of the time stamp counter, where there is no deadline mode.
 static TICKS: Once<Ratio> = Once::new();
@@ -24,7 +23,7 @@ static KHZ: AtomicU64 = AtomicU64::new(0);
 
 /// Measures the timer, if it must be, and prepares that of the boot processor. [`time::init`] comes first.
 ///
-/// Returns `false` if the timer does not count, so that nothing can be timed.
+/// Returns `false` if the timer does not count, or not evenly, so that nothing can be timed.
 pub fn init() -> bool {
     if !cpu::has(Features::TSC_DEADLINE) {
         write(
@@ -33,14 +32,17 @@ pub fn init() -> bool {
         );
         write(xapic::XAPIC_TIMER_DIV_CONF, DIVIDE_BY_1);
         write(xapic::XAPIC_TIMER_INIT_COUNT, u32::MAX);
-        let start = time::now_tsc();
-        let first = read(xapic::XAPIC_TIMER_CURRENT_COUNT);
-        time::spin_ns(CALIBRATION_NS);
-        let last = read(xapic::XAPIC_TIMER_CURRENT_COUNT);
-        let elapsed = time::now_tsc().wrapping_sub(start);
+        let reference = Reference {
+            hz: time::tsc_khz() * 1000,
+            mask: u64::MAX,
+        };
+        let ticks = || u64::from(u32::MAX - read(xapic::XAPIC_TIMER_CURRENT_COUNT));
+        let measured = calibrate::measure(reference, time::now_tsc, ticks);
         write(xapic::XAPIC_TIMER_INIT_COUNT, 0);
-        let ticks = u64::from(first.wrapping_sub(last));
-        let Some(ratio) = Ratio::new(ticks, elapsed) else {
+        let ratio = measured
+            .ok()
+            .and_then(|khz| Ratio::new(khz, time::tsc_khz()));
+        let Some(ratio) = ratio else {
             return false;
         };
         TICKS.call_once(|| ratio);

@@ -6,6 +6,8 @@ pub const MAX_COLUMNS: usize = 240;
 pub const MAX_ROWS: usize = 100;
 const MAX_CELLS: usize = MAX_COLUMNS * MAX_ROWS;
 
+/// A cell without a character.
+const BLANK: u8 = 0;
 /// Distance of tab stops.
 const TAB: usize = 8;
 
@@ -24,25 +26,30 @@ pub struct Grid {
 }
 
 impl Grid {
-    /// An empty text of `columns` by `rows`, cut to the maximum. `None` if there is no room for a character.
-    pub const fn new(columns: usize, rows: usize) -> Option<Grid> {
-        if columns == 0 || rows == 0 {
-            return None;
-        }
-        Some(Grid {
-            columns: if columns < MAX_COLUMNS {
-                columns
-            } else {
-                MAX_COLUMNS
-            },
-            rows: if rows < MAX_ROWS { rows } else { MAX_ROWS },
+    /// Text without room. All zero: it costs nothing in the kernel's image, and is too large for a stack.
+    pub const fn new() -> Grid {
+        Grid {
+            columns: 0,
+            rows: 0,
             column: 0,
             row: 0,
-            cells: [b' '; MAX_CELLS],
-            shown: [b' '; MAX_CELLS],
+            cells: [BLANK; MAX_CELLS],
+            shown: [BLANK; MAX_CELLS],
             first: 0,
             last: 0,
-        })
+        }
+    }
+
+    /// Makes it an empty text of `columns` by `rows`, cut to the maximum, on a screen that shows nothing.
+    /// `false` if there is no room for a character.
+    pub fn reset(&mut self, columns: usize, rows: usize) -> bool {
+        self.columns = columns.min(MAX_COLUMNS);
+        self.rows = rows.min(MAX_ROWS);
+        (self.column, self.row) = (0, 0);
+        self.cells.fill(BLANK);
+        self.shown.fill(BLANK);
+        (self.first, self.last) = (self.rows, 0);
+        columns > 0 && rows > 0
     }
 
     /// Characters in a line.
@@ -58,6 +65,9 @@ impl Grid {
     /// Adds text at the cursor. Understands line feed, carriage return, tab and backspace; other control
     /// characters are left out.
     pub fn write(&mut self, bytes: &[u8]) {
+        if self.columns == 0 || self.rows == 0 {
+            return;
+        }
         for byte in bytes {
             match byte {
                 b'\n' => self.line_feed(),
@@ -71,13 +81,18 @@ impl Grid {
     }
 
     /// Calls `draw(column, row, character)` for every cell that differs from what is shown, which it then is.
+    /// The character is a space where there is none.
     pub fn flush(&mut self, mut draw: impl FnMut(usize, usize, u8)) {
         for row in self.first..self.last {
             for column in 0..self.columns {
                 let cell = row * self.columns + column;
                 if self.cells[cell] != self.shown[cell] {
                     self.shown[cell] = self.cells[cell];
-                    draw(column, row, self.cells[cell]);
+                    let character = match self.cells[cell] {
+                        BLANK => b' ',
+                        character => character,
+                    };
+                    draw(column, row, character);
                 }
             }
         }
@@ -109,7 +124,7 @@ impl Grid {
         }
         let used = self.rows * self.columns;
         self.cells.copy_within(self.columns..used, 0);
-        self.cells[used - self.columns..used].fill(b' ');
+        self.cells[used - self.columns..used].fill(BLANK);
         (self.first, self.last) = (0, self.rows);
     }
 }
@@ -130,7 +145,8 @@ mod tests {
 
     impl Shown {
         fn new(columns: usize, rows: usize) -> Shown {
-            let grid = Grid::new(columns, rows).unwrap();
+            let mut grid = Grid::new();
+            assert!(grid.reset(columns, rows));
             let screen = vec![b' '; grid.columns() * grid.rows()];
             Shown {
                 grid,
@@ -189,12 +205,20 @@ mod tests {
         assert_eq!(shown.drawn, 16);
         shown.write("\nsame");
         assert_eq!(shown.drawn, 16);
+        assert!(shown.grid.reset(10, 4));
+        shown.write("x");
+        assert_eq!(shown.drawn, 17);
     }
 
     #[test]
     fn sizes_are_cut_and_zero_is_refused() {
-        assert!(Grid::new(0, 1).is_none() && Grid::new(1, 0).is_none());
-        let grid = Grid::new(1000, 1000).unwrap();
+        let mut grid = Grid::new();
+        assert!(!grid.reset(0, 1));
+        grid.write(b"no room");
+        assert!(!grid.reset(1, 0));
+        grid.write(b"no room");
+        grid.flush(|_, _, _| panic!("nothing to draw"));
+        assert!(grid.reset(1000, 1000));
         assert_eq!((grid.columns(), grid.rows()), (MAX_COLUMNS, MAX_ROWS));
     }
 

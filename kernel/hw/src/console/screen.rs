@@ -55,12 +55,12 @@ pub struct Screen {
 unsafe impl Send for Screen {}
 
 /// The one screen's text: too large for a stack.
-struct Cells(UnsafeCell<Option<Grid>>);
+struct Cells(UnsafeCell<Grid>);
 
 // SAFETY: `Screen::new` hands the contents out once, guarded by `TAKEN`.
 unsafe impl Sync for Cells {}
 
-static CELLS: Cells = Cells(UnsafeCell::new(None));
+static CELLS: Cells = Cells(UnsafeCell::new(Grid::new()));
 static TAKEN: AtomicBool = AtomicBool::new(false);
 
 impl Screen {
@@ -81,11 +81,10 @@ impl Screen {
             return Err(ScreenError::InUse);
         }
         // SAFETY: `TAKEN` was clear, so this is the only reference that was ever made.
-        let cells = unsafe { &mut *CELLS.0.get() };
-        *cells = Grid::new(columns, rows);
-        let Some(grid) = cells else {
+        let grid = unsafe { &mut *CELLS.0.get() };
+        if !grid.reset(columns, rows) {
             return Err(ScreenError::Geometry(GeometryError::Size));
-        };
+        }
         let mut screen = Screen { grid, output };
         screen.clear();
         Ok(screen)
