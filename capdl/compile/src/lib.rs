@@ -60,17 +60,65 @@ fn compile_spec(source: &Source, spec: SystemSpec) -> Result<CompiledSystem, Dia
 #[cfg(test)]
 mod tests {
     use super::*;
+    use pagurus_capdl_image::{Image, Target};
+    use pagurus_capdl_spec::access::{Reason, accesses};
+
+    fn default_system() -> CompiledSystem {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../systems/default.toml");
+        compile(path).unwrap_or_else(|e| panic!("{e}"))
+    }
 
     #[test]
-    fn the_default_system_compiles() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../systems/default.toml");
-        let system = compile(path).unwrap_or_else(|e| panic!("{e}"));
-        assert_eq!(
-            system.binaries,
-            ["log", "memory-manager", "console", "pong", "ping"]
+    fn the_image_says_what_the_description_says() {
+        let system = default_system();
+        let image = Image::parse(&system.image_bytes).unwrap();
+        assert_eq!(image.name(), "default");
+        for (component, spec) in image.components().zip(&system.spec.components) {
+            assert_eq!(component.name, spec.name());
+            assert!(system.binaries.iter().any(|b| b == component.binary));
+            for cap in &spec.caps {
+                let cap = cap.get_ref();
+                let name = cap.name.get_ref();
+                let there = component.caps().find(|c| c.name == name).unwrap();
+                let (index, _) = system.spec.object(cap.object().get_ref()).unwrap();
+                assert_eq!(there.target, Target::Object(index as u32));
+            }
+            for (map, spec) in component.maps().zip(&spec.maps) {
+                let frame = image.object(map.object).unwrap();
+                assert_eq!(frame.name, spec.get_ref().frame.get_ref());
+            }
+        }
+    }
+
+    #[test]
+    fn servers_start_before_their_clients() {
+        let system = default_system();
+        let image = Image::parse(&system.image_bytes).unwrap();
+        let order: Vec<u16> = image.start_order().map(|c| c.id).collect();
+        let place = |id: u16| order.iter().position(|o| *o == id).unwrap();
+        let calls = accesses(&system.spec);
+        let mut pairs = 0;
+        for call in calls
+            .iter()
+            .filter(|a| matches!(a.reason, Reason::Service(_)))
+        {
+            let servers = calls
+                .iter()
+                .filter(|a| a.object == call.object && a.badge == 0 && a.component != 0);
+            for server in servers {
+                assert!(place(server.component) < place(call.component));
+                pairs += 1;
+            }
+        }
+        assert!(pairs > 0);
+    }
+
+    #[test]
+    fn a_missing_file_is_named() {
+        let error = compile("no/such.toml").unwrap_err().to_string();
+        assert!(
+            error.starts_with("no/such.toml: file: cannot be read: "),
+            "{error}"
         );
-        let image = pagurus_capdl_image::Image::parse(&system.image_bytes).unwrap();
-        let order: Vec<_> = image.start_order().map(|c| c.name).collect();
-        assert_eq!(order, ["log", "memory-manager", "console", "pong", "ping"]);
     }
 }

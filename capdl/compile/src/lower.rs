@@ -122,7 +122,8 @@ fn fixed_caps<'a>(
     id: u16,
     component: &'a ComponentSpec,
 ) -> Result<Vec<Cap<'a>>, Impossible> {
-    let mut caps = vec![fixed_cap(fixed::REPLY, Target::OwnReply, Rights::RW, 0)];
+    // A Reply cannot be derived: it stays as it was made.
+    let mut caps = vec![fixed_cap(fixed::REPLY, Target::OwnReply, Rights::all(), 0)];
     for own in &component.own {
         let (slot, target) = match own.get_ref() {
             OwnObject::CNode => (fixed::CNODE, Target::OwnCNode),
@@ -238,6 +239,7 @@ fn parts<'a>(
             },
             dynamic: dynamic(component),
         },
+        argument: component.argument.as_ref().map_or("", |a| a.get_ref()),
         caps,
         maps: maps(system, component)?,
     })

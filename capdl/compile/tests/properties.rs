@@ -202,8 +202,15 @@ fn verdict(text: String) -> Result<bool, TestCaseError> {
     }
 }
 
+/// More cases than usual by `PROPTEST_CASES=...`.
+static CONFIG: LazyLock<ProptestConfig> = LazyLock::new(|| ProptestConfig {
+    cases: std::env::var("PROPTEST_CASES").map_or(1000, |n| n.parse().unwrap()),
+    failure_persistence: None,
+    ..ProptestConfig::default()
+});
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1000))]
+    #![proptest_config(CONFIG.clone())]
 
     #[test]
     fn edited_descriptions_compile_or_are_refused(

@@ -30,6 +30,15 @@ fn name_or_nothing(all: &[u8], text: Text) -> Result<&str, Fault> {
     name(all, text)
 }
 
+/// The argument of a component, which may be empty.
+pub(crate) fn argument(all: &[u8], text: Text) -> Result<&str, Fault> {
+    only_if(
+        text.length.get() as usize <= layout::MAX_ARGUMENT,
+        Fault::Name,
+    )?;
+    piece(all, text)
+}
+
 fn piece(all: &[u8], text: Text) -> Result<&str, Fault> {
     let start = text.offset.get() as usize;
     let end = start
@@ -165,6 +174,7 @@ pub(crate) fn component<'a>(
     size(Kind::CNode, raw.cnode_bits)?;
     size(Kind::AddressSpace, raw.address_space_bits)?;
     only_if(raw.stack.get() > 0 && raw.image.get() > 0, Fault::Size)?;
+    argument(text, raw.argument)?;
     let dynamic = Dynamic {
         first: raw.dynamic_first.get(),
         count: raw.dynamic_count.get(),

@@ -48,7 +48,7 @@ pub enum SectionName {
 /// What is wrong with a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// The name is empty, too long, outside the text or not UTF-8.
+    /// The name or argument is empty, too long, outside the text or not UTF-8.
     Name,
     /// The kind is unknown.
     Kind,

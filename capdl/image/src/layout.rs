@@ -24,10 +24,12 @@ pub const MAX_CAPS: usize = 32768;
 pub const MAX_MAPS: usize = 8192;
 /// Bytes of all names together.
 pub const MAX_TEXT: usize = 1 << 20;
+/// Bytes of a component's argument.
+pub const MAX_ARGUMENT: usize = 1024;
 /// Bytes of one name: boot modules are known by at most as many.
 pub const MAX_NAME: usize = 47;
-/// Bytes of the memory of one component: of its stack, heap or program.
-pub const MAX_COMPONENT_MEMORY: u64 = 1 << 40;
+/// Bytes of a component's stack, heap or program: more than the largest address space can map in 4 KiB pages.
+pub const MAX_COMPONENT_MEMORY: u64 = 1 << 41;
 
 /// A piece of the text section.
 #[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
@@ -87,6 +89,8 @@ pub struct RawComponent {
     pub name: Text,
     /// The boot module with its program.
     pub binary: Text,
+    /// Text for its start page; may be empty.
+    pub argument: Text,
     /// Bytes of its stack, without the guard page.
     pub stack: U64,
     /// Bytes of its heap.
@@ -233,7 +237,7 @@ pub struct RawMap {
 
 const _: () = {
     assert!(core::mem::size_of::<Header>() == 88);
-    assert!(core::mem::size_of::<RawComponent>() == 104);
+    assert!(core::mem::size_of::<RawComponent>() == 112);
     assert!(core::mem::size_of::<RawObject>() == 24);
     assert!(core::mem::size_of::<RawCap>() == 40);
     assert!(core::mem::size_of::<RawMap>() == 32);

@@ -26,6 +26,7 @@
 #![cfg_attr(not(any(test, feature = "write")), no_std)]
 #![forbid(unsafe_code)]
 
+pub mod audit;
 mod decode;
 pub mod error;
 pub mod layout;

@@ -29,6 +29,7 @@ pub struct Image<'a> {
 #[derive(Clone, Copy, Debug)]
 pub struct Component<'a> {
     info: ComponentInfo<'a>,
+    argument: &'a str,
     image: Image<'a>,
     caps: &'a [RawCap],
     maps: &'a [RawMap],
@@ -229,6 +230,7 @@ impl<'a> Image<'a> {
         let maps_before = before.iter().map(|c| c.maps.get() as usize).sum();
         Some(Component {
             info: decode::component(self.text, self.cpus(), id, raw).ok()?,
+            argument: decode::argument(self.text, raw.argument).ok()?,
             image: *self,
             caps: piece(self.caps, caps_before, raw.caps.get())?,
             maps: piece(self.maps, maps_before, raw.maps.get())?,
@@ -262,6 +264,12 @@ fn piece<T>(all: &[T], first: usize, count: u32) -> Option<&[T]> {
 }
 
 impl<'a> Component<'a> {
+    /// Its capability number `index`, counted by ascending slot.
+    pub fn cap(&self, index: usize) -> Option<Cap<'a>> {
+        let raw = self.caps.get(index)?;
+        decode::cap(self.image.text, self.image.objects, raw).ok()
+    }
+
     /// Its capabilities by ascending slot, those in fixed slots included.
     pub fn caps(&self) -> impl Iterator<Item = Cap<'a>> + use<'a> {
         let image = self.image;
@@ -278,7 +286,12 @@ impl<'a> Component<'a> {
             .filter_map(move |raw| decode::map(image.objects, raw).ok())
     }
 
-    /// All about it but its capabilities and mappings.
+    /// Text for its start page, at most [`MAX_ARGUMENT`](layout::MAX_ARGUMENT) bytes; empty if there is none.
+    pub fn argument(&self) -> &'a str {
+        self.argument
+    }
+
+    /// All about it but its argument, capabilities and mappings.
     pub fn info(&self) -> ComponentInfo<'a> {
         self.info
     }

@@ -31,6 +31,8 @@ pub struct Contents<'a> {
 pub struct Parts<'a> {
     /// The component.
     pub info: ComponentInfo<'a>,
+    /// Text for its start page.
+    pub argument: &'a str,
     /// Its capabilities.
     pub caps: Vec<Cap<'a>>,
     /// Its mappings.
@@ -125,6 +127,7 @@ fn raw_component(names: &mut Names, parts: &Parts<'_>) -> RawComponent {
     RawComponent {
         name: names.add(info.name),
         binary: names.add(info.binary),
+        argument: names.add(parts.argument),
         stack: U64::new(info.stack),
         heap: U64::new(info.heap),
         image: U64::new(info.image),
@@ -247,6 +250,7 @@ pub fn contents<'a>(image: &Image<'a>) -> Contents<'a> {
             .components()
             .map(|c| Parts {
                 info: c.info(),
+                argument: c.argument(),
                 caps: c.caps().collect(),
                 maps: c.maps().collect(),
             })

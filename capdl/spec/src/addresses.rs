@@ -4,6 +4,7 @@ use crate::component::{ComponentSpec, MapSpec};
 use crate::system::SystemSpec;
 use pagurus_abi::kind::{MAX_ADDRESS_SPACE_BITS, MIN_ADDRESS_SPACE_BITS};
 use pagurus_abi::layout::{HEAP_BASE, IMAGE_BASE, IPC_BUFFER, PAGE_SIZE, STACK_TOP};
+use pagurus_protocol::start::START_INFO;
 use std::collections::BTreeSet;
 
 /// Where mappings go that name no address.
@@ -33,6 +34,8 @@ pub enum Purpose {
     Heap,
     /// The IPC buffer.
     IpcBuffer,
+    /// The start page.
+    StartInfo,
     /// Mapping number so-and-so of the component.
     Map(usize),
 }
@@ -75,6 +78,7 @@ pub fn regions(system: &SystemSpec, component: &ComponentSpec) -> Vec<Region> {
         region(Purpose::Stack, STACK_TOP.saturating_sub(stack), stack),
         region(Purpose::Heap, HEAP_BASE, component.heap()),
         region(Purpose::IpcBuffer, IPC_BUFFER, PAGE),
+        region(Purpose::StartInfo, START_INFO, PAGE),
     ];
     let mut next = MAP_BASE;
     for (i, map) in component.maps.iter().enumerate() {
@@ -162,7 +166,7 @@ mod tests {
     #[test]
     fn tables_are_counted_once_for_each_level() {
         let spec = system("");
-        // Root; image: 3; stack: 3; IPC buffer: 3 (the stack lies in the 512 GiB below).
+        // Root; image: 3; stack: 3; IPC buffer and start page: 3 (the stack lies in the 512 GiB below).
         assert_eq!(needed_tables(&spec, &spec.components[0]), 10);
         assert_eq!(address_space_bits(&spec, &spec.components[0]), 16);
     }

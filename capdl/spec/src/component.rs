@@ -28,6 +28,8 @@ pub struct ComponentSpec {
     /// What it is for, in a few words; shown in the graph.
     #[serde(default)]
     pub description: String,
+    /// Text that it finds in its start page.
+    pub argument: Option<Spanned<String>>,
     /// Priority, 0 (lowest) to 255.
     pub priority: Option<Spanned<u32>>,
     /// Index of the processor on which it runs.

@@ -157,6 +157,8 @@ impl ObjectKind {
         match self {
             ObjectKind::Endpoint => Rights::RW.union(Rights::GRANT),
             ObjectKind::Frame { .. } => Rights::RW.union(Rights::EXECUTE),
+            // Cannot be derived, only moved as it was made.
+            ObjectKind::Untyped { .. } => Rights::all(),
             // Registers of devices are data.
             _ => Rights::RW,
         }
@@ -170,9 +172,9 @@ impl ObjectKind {
             ObjectKind::Device { .. }
             | ObjectKind::Irq { .. }
             | ObjectKind::Ports { .. }
-            | ObjectKind::Untyped { .. }
             | ObjectKind::TraceBuffer { .. }
             | ObjectKind::Cpu { .. } => Some(Rights::RW),
+            ObjectKind::Untyped { .. } => Some(Rights::all()),
         }
     }
 

@@ -113,6 +113,7 @@ fn what(component: &ComponentSpec, region: &Region) -> String {
         Purpose::Stack => "the stack with its guard page".to_string(),
         Purpose::Heap => "the heap".to_string(),
         Purpose::IpcBuffer => "the IPC buffer".to_string(),
+        Purpose::StartInfo => "the start page".to_string(),
         Purpose::Map(i) => {
             let map = component.maps.get(i).map(|m| m.get_ref());
             format!("`{}`", map.map_or("?", |m| m.name().get_ref()))
@@ -125,7 +126,7 @@ fn place(component: &ComponentSpec, region: &Region) -> Range<usize> {
         Purpose::Image => component.image.as_ref(),
         Purpose::Stack => component.stack.as_ref(),
         Purpose::Heap => component.heap.as_ref(),
-        Purpose::IpcBuffer => None,
+        Purpose::IpcBuffer | Purpose::StartInfo => None,
         Purpose::Map(i) => {
             if let Some(map) = component.maps.get(i) {
                 return map.get_ref().at.as_ref().map_or(map.span(), |at| at.span());

@@ -1,7 +1,7 @@
 //! What an image can hold.
 
 use crate::context::{Context, Found};
-use pagurus_capdl_image::layout::{MAX_CAPS, MAX_COMPONENTS, MAX_MAPS, MAX_OBJECTS};
+use pagurus_capdl_image::layout::{MAX_ARGUMENT, MAX_CAPS, MAX_COMPONENTS, MAX_MAPS, MAX_OBJECTS};
 use std::ops::Range;
 
 /// Capabilities in fixed slots that a component may have besides those that it lists.
@@ -33,4 +33,17 @@ pub(crate) fn limits(context: &Context<'_>, found: &mut Found<'_>) {
     check(system.objects.len(), MAX_OBJECTS, "objects", last_object);
     check(caps, MAX_CAPS, "capabilities", last_component.clone());
     check(maps, MAX_MAPS, "mappings", last_component);
+    for (_, component) in context.components() {
+        if let Some(argument) = &component.argument
+            && argument.get_ref().len() > MAX_ARGUMENT
+        {
+            let length = argument.get_ref().len();
+            found.add_in(
+                component.name(),
+                argument.span(),
+                format!("an argument of {length} bytes is too long"),
+                format!("the start page holds {MAX_ARGUMENT}"),
+            );
+        }
+    }
 }

@@ -59,20 +59,37 @@ pub(crate) fn object_size(context: &Context<'_>, found: &mut Found<'_>) {
             _ => {}
         }
     }
+}
+
+/// Bits of a physical address (AMD64 manual volume 2, section 5.1).
+const PHYSICAL_BITS: u32 = 52;
+
+/// `device-address`
+pub(crate) fn device_address(context: &Context<'_>, found: &mut Found<'_>) {
     for (_, object) in context.objects() {
-        if let ObjectKind::Device { address, size } = &object.kind
-            && size.get_ref().0.is_power_of_two()
-            && !address.get_ref().is_multiple_of(size.get_ref().0)
-        {
+        let ObjectKind::Device { address, size } = &object.kind else {
+            continue;
+        };
+        let (start, bytes) = (*address.get_ref(), size.get_ref().0);
+        let name = object.name.get_ref();
+        if bytes.is_power_of_two() && !start.is_multiple_of(bytes) {
             found.add(
                 address.span(),
                 format!(
-                    "`{}` is at {:#x}, which is not a multiple of its size {}",
-                    object.name.get_ref(),
-                    address.get_ref(),
+                    "`{name}` is at {start:#x}, which is not a multiple of its size {}",
                     size.get_ref()
                 ),
                 "frames are aligned to their size: take a smaller one, or several",
+            );
+        }
+        if start
+            .checked_add(bytes)
+            .is_none_or(|end| end > 1 << PHYSICAL_BITS)
+        {
+            found.add(
+                address.span(),
+                format!("`{name}` would lie beyond the physical addresses"),
+                format!("they have {PHYSICAL_BITS} bits"),
             );
         }
     }
@@ -159,18 +176,25 @@ pub(crate) fn address_space_size(context: &Context<'_>, found: &mut Found<'_>) {
     }
 }
 
-/// Bytes that the objects of `component` take.
+/// Bytes that `component` takes: root makes all its objects from one piece of memory, a power of two.
 fn component_bytes(context: &Context<'_>, component: &ComponentSpec) -> u128 {
     let object = |kind: Kind, bits: u8| 1u128 << kind.object_bits(bits).unwrap_or(0);
     let cnode = u8::try_from(cnode_bits(component)).unwrap_or(u8::MAX);
     let address_space = address_space_bits(context.system, component);
-    let memory = [component.stack(), component.heap(), component.image(), PAGE];
-    memory.map(u128::from).iter().sum::<u128>()
+    let memory = [
+        component.stack(),
+        component.heap(),
+        component.image(),
+        // IPC buffer and start page.
+        2 * PAGE,
+    ];
+    let bytes = memory.map(u128::from).iter().sum::<u128>()
         + object(Kind::CNode, cnode)
         + object(Kind::AddressSpace, address_space)
         + object(Kind::Thread, 0)
         + object(Kind::SchedContext, 0)
-        + object(Kind::Reply, 0)
+        + object(Kind::Reply, 0);
+    bytes.next_power_of_two()
 }
 
 /// Bytes that a named object takes of the machine's memory.

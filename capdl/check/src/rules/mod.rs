@@ -55,6 +55,7 @@ rules! {
     "receiver" owners::receiver: "One component receives at an endpoint or notification.";
     "object-unused" owners::unused: "Every object has a user.";
     "object-size" memory::object_size: "Sizes are such that the kernel can make the object.";
+    "device-address" memory::device_address: "Device memory is aligned to its size and within the physical addresses.";
     "stack-size" memory::stack_size: "Stacks are whole pages and not too small.";
     "heap-size" memory::heap_size: "Heaps are whole pages.";
     "image-size" memory::image_size: "There is room for the program, in whole pages.";

@@ -12,6 +12,12 @@ pub(crate) fn rights(context: &Context<'_>, found: &mut Found<'_>) {
         let possible = kind.possible_rights();
         let name = cap.name.get_ref();
         match &cap.rights {
+            Some(rights) if matches!(kind, ObjectKind::Untyped { .. }) => found.add_in(
+                component.name(),
+                rights.span(),
+                format!("`{name}` is untyped memory, which comes with all rights"),
+                "leave `rights` out: untyped memory can be moved, not derived",
+            ),
             None if kind.default_rights().is_none() => found.add_in(
                 component.name(),
                 cap.name.span(),
