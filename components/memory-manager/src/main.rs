@@ -25,7 +25,7 @@ mod slots {
     include!(concat!(env!("OUT_DIR"), "/slots.rs"));
 }
 
-pagurus_rt::entry!(main);
+pagurus_rt::entry!(start);
 
 /// Slots for blocks; the last of the slots is where a capability waits to be handed out.
 const BLOCKS: usize = slots::DYNAMIC_SLOTS as usize - 1;
@@ -44,7 +44,7 @@ struct Manager<'a> {
     in_flight: Option<(u64, GrantId)>,
 }
 
-fn main(env: Env) -> Result<(), Failure> {
+fn start(env: Env) -> Result<(), Failure> {
     let mut accounts = ACCOUNTS.lock();
     let cnode = Cap::new(CNODE);
     let mut manager = Manager {

@@ -1,10 +1,14 @@
 //! The log collector: components append lines, the console reads them.
 //!
-//! The badge of the sender's endpoint tells the collector which component a line is from.
+//! The badge of the sender's endpoint tells the collector which component a line is from (bits 0..32);
+//! [`BADGE_READER`] is set for those that may also read.
 
 use crate::failure::{Failure, Reason};
 use crate::wire::requests;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+/// Badge bit of endpoints whose holders may read what all components said, and the kernel's records.
+pub const BADGE_READER: u64 = 1 << 32;
 
 requests! { 1 version 1 {
     1: Append => Appended;
@@ -119,7 +123,7 @@ pub struct Lines {
     pub next: u64,
     /// Number that the next line appended will get.
     pub end: u64,
-    /// Lines between `from` and the oldest kept: they were dropped for want of room.
+    /// Lines between `from` and `next` that are not kept any more: they were dropped for want of room.
     pub dropped: u64,
     /// Lines in this answer.
     pub count: u64,
