@@ -101,6 +101,10 @@ pub enum PlatformError {
     TooManyModules,
     /// The firmware reports no RAM above 1 MiB.
     NoRam,
+    /// The memory map has more separate ranges than the kernel can hold.
+    TooManyRanges,
+    /// The kernel's image does not lie in RAM.
+    ImageMisplaced(Range),
 }
 
 impl fmt::Display for PlatformError {
@@ -124,6 +128,13 @@ impl fmt::Display for PlatformError {
                 )
             }
             PlatformError::NoRam => f.write_str("the firmware reports no memory above 1 MiB"),
+            PlatformError::TooManyRanges => write!(
+                f,
+                "the firmware's memory map has more than {MAX_RANGES} separate ranges; update the firmware"
+            ),
+            PlatformError::ImageMisplaced(range) => {
+                write!(f, "the loader put the kernel at {range}, which is not RAM")
+            }
         }
     }
 }
@@ -175,8 +186,7 @@ impl Platform {
         image: Range,
     ) -> Result<Self, PlatformError> {
         let info = Info::parse(bytes)?;
-        let map = || info.memory();
-        let (ram, withheld) = usable(map()?, map()?);
+        let (ram, withheld) = usable(|| info.memory())?;
 
         let information = Range::sized(address, bytes.len() as u64)
             .unwrap_or_default()
@@ -185,6 +195,9 @@ impl Platform {
         free.remove(LOW_MEMORY);
         if free.ranges().is_empty() {
             return Err(PlatformError::NoRam);
+        }
+        if !ram.contains(image.pages_touched()) {
+            return Err(PlatformError::ImageMisplaced(image));
         }
         // What a module may occupy: RAM in which nothing else lies.
         let mut room = ram.clone();
@@ -261,35 +274,37 @@ impl Platform {
 }
 
 /// The usable RAM in whole pages, and what is neither that nor device memory: pages that are RAM in part, and
-/// broken ones. Where entries of the map contradict each other, the less useful kind wins. Takes the map twice
-/// because the order of its entries means nothing.
-fn usable(
-    map: impl Iterator<Item = FirmwareRange>,
-    again: impl Iterator<Item = FirmwareRange>,
-) -> (MemorySet, MemorySet) {
+/// broken ones. Where entries of the map contradict each other, the less useful kind wins, whatever their
+/// order.
+fn usable<I: Iterator<Item = FirmwareRange>>(
+    map: impl Fn() -> Result<I, InfoError>,
+) -> Result<(MemorySet, MemorySet), PlatformError> {
+    let of = |kind: MemoryKind| {
+        let entries = map()?.filter(move |entry| entry.kind == kind);
+        Ok::<_, InfoError>(entries.map(|entry| entry.range))
+    };
     let mut ram = MemorySet::new();
     let mut withheld = MemorySet::new();
-    for entry in map {
-        if entry.kind == MemoryKind::Ram {
-            ram.insert(entry.range.pages_inside());
-            withheld.insert(entry.range.pages_touched());
-        }
+    for range in of(MemoryKind::Ram)? {
+        ram.insert(range.pages_inside());
+        withheld.insert(range.pages_touched());
     }
-    for entry in again {
-        match entry.kind {
-            MemoryKind::Ram => {}
-            MemoryKind::Firmware => {
-                ram.remove(entry.range.pages_touched());
-                withheld.remove(entry.range.pages_inside());
-            }
-            MemoryKind::Defective => {
-                ram.remove(entry.range.pages_touched());
-                withheld.insert(entry.range.pages_touched());
-            }
-        }
+    for range in of(MemoryKind::Firmware)? {
+        ram.remove(range.pages_touched());
+        withheld.remove(range.pages_inside());
+    }
+    for range in of(MemoryKind::Defective)? {
+        ram.remove(range.pages_touched());
+        withheld.insert(range.pages_touched());
+    }
+    if ram.lost() > 0 || withheld.lost() > 0 {
+        return Err(PlatformError::TooManyRanges);
     }
     withheld.remove_all(&ram);
-    (ram, withheld)
+    if withheld.lost() > 0 {
+        return Err(PlatformError::TooManyRanges);
+    }
+    Ok((ram, withheld))
 }
 
 fn cut<const N: usize>(text: &str) -> String<N> {
