@@ -77,6 +77,34 @@ fn every_format_refuses<F: Manual>() {
 }
 
 #[test]
+fn progress_beyond_the_end() {
+    let mut space = Space::<Host>::new(3, PageSize::Size1G);
+    map(&mut space, &page(GIB_1)).expect("maps");
+    let region = page(GIB_1).region();
+    let Space { mem, pool, tables } = &mut space;
+    for (done, error) in [
+        (0x2000, MapError::OutOfRange),
+        (!0xfff, MapError::OutOfRange),
+        (0x10, MapError::Misaligned),
+    ] {
+        let refused = Err(Failure {
+            error,
+            done,
+            flush: Flush::None,
+        });
+        assert_eq!(tables.map(mem, pool, &page(GIB_1), done, 1), refused);
+        assert_eq!(tables.unmap(mem, pool, region, done, 1), refused);
+        let harvested = tables.harvest(mem, region, true, done, 1, |_| panic!("a page"));
+        assert_eq!(harvested, refused);
+    }
+    let end = tables
+        .unmap(mem, pool, region, 0x1000, 1)
+        .expect("nothing left");
+    assert!(end.complete && end.flush == Flush::None);
+    assert!(tables.translate(mem, GIB_1).is_some());
+}
+
+#[test]
 fn bad_ranges_and_permissions() {
     every_format_refuses::<Host>();
     every_format_refuses::<Npt>();
