@@ -138,8 +138,8 @@ impl<F: PageFormat> Tables<F> {
         Ok(())
     }
 
-    /// Makes the tables that are missing on the way to the entry for `virt` at `level`, all or none. The lowest one
-    /// is left empty: the caller fills it.
+    /// Makes the tables that are missing on the way to the entry for `virt` at `level`, all or none. The
+    /// lowest one is left empty: the caller fills it.
     #[cold]
     #[inline(never)]
     fn grow<M: PhysMem, P: TablePool>(

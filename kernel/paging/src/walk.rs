@@ -239,8 +239,8 @@ impl<F: PageFormat> Tables<F> {
         })
     }
 
-    /// Takes note that `removed` entries of the table at the end of `walk` are zero again, and frees the tables
-    /// that have none left.
+    /// Takes note that `removed` entries of the table at the end of `walk` are zero again, and frees the
+    /// tables that have none left.
     pub(crate) fn removed<M: PhysMem, P: TablePool>(
         &self,
         mem: &mut M,
