@@ -92,7 +92,7 @@ fn child(
         let start = physical(slot.kind, slot.object) as u64;
         let base = parent.object as u64;
         let end = start + (1 << bits);
-        if start < base || end > base + parent.word || start % (1 << bits) != 0 {
+        if start < base || end > base + parent.word || !start.is_multiple_of(1 << bits) {
             return Err(Invariant::Overlap);
         }
         if end > *ceiling {
@@ -103,6 +103,15 @@ fn child(
             || slot.is_device() && !matches!(slot.kind, Kind::Untyped | Kind::Frame)
         {
             return Err(Invariant::Device);
+        }
+        // See `level`: what leads to CNodes is never below the memory that it was made from.
+        let level = match slot.kind {
+            Kind::CNode => slot.level,
+            Kind::Untyped => slot.b as u8,
+            _ => parent.level,
+        };
+        if level < parent.level {
+            return Err(Invariant::Containers);
         }
         return Ok(());
     }

@@ -81,7 +81,7 @@ impl SchedContext {
     /// Begins a new period if the last one is over.
     #[inline]
     pub(crate) fn replenish(&mut self, now: u64) {
-        if self.remaining == 0 && (self.unlimited() || now >= self.release) || now >= self.release {
+        if now >= self.release || self.remaining == 0 && self.unlimited() {
             self.remaining = self.budget;
             self.release = now.saturating_add(self.period);
         }

@@ -41,6 +41,11 @@ impl ReadyQueue {
         self.heads[priority as usize]
     }
 
+    /// Whether the bitmap says that something is ready at this priority.
+    pub const fn is_marked(&self, priority: u8) -> bool {
+        self.bitmap[priority as usize / 64] >> (priority % 64) & 1 != 0
+    }
+
     /// Appends to the list of its priority; at its front if `front`.
     #[inline]
     pub fn insert<C: Contexts + ?Sized>(&mut self, c: &mut C, id: ScId, front: bool) {

@@ -21,6 +21,7 @@ pub struct AddressSpace {
 }
 
 /// All address spaces.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AsidTable {
     spaces: [AddressSpace; ASIDS],
     /// Where the search for a free one begins.
@@ -46,6 +47,11 @@ impl AsidTable {
     /// Identifiers that are free.
     pub const fn free(&self) -> usize {
         ASIDS - 1 - self.in_use
+    }
+
+    /// Identifiers in use.
+    pub const fn used(&self) -> usize {
+        self.in_use
     }
 
     /// Gives an identifier to the address space object of `2^size_bits` bytes at physical address `root`.

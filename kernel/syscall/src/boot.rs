@@ -171,12 +171,16 @@ impl<M: Machine> Kernel<M> {
 
         // Last, so that it is the head.
         let mut capability = Slot::original(Kind::Untyped, root.memory as usize, ROOT_MEMORY_BITS);
+        capability.level = 1;
         capability.word = used;
         capability.a = used;
         self.give(private, PRIVATE_MEMORY as u32, capability)?;
         let memory = private.at(PRIVATE_MEMORY)?;
         let original = private.at(PRIVATE_CNODE)?;
-        let capability = Slot::original(Kind::CNode, cnode_base.address(), ROOT_CNODE_BITS);
+        let mut capability = Slot::original(Kind::CNode, cnode_base.address(), ROOT_CNODE_BITS);
+        // Above the private CNode, which is at level 0.
+        capability.level = 1;
+        self.slot_mut(cnode_base).level = 1;
         tree::insert_child(self, memory, original, private_base.address(), capability);
         cnode::count_in(self, private_base.address());
         let own = cnode.at(slot::CNODE as u64)?;

@@ -10,12 +10,13 @@ pub const IRQS: usize = 128;
 
 /// All lines. The notification of a line is a binding slot in the machine's memory
 /// ([`Memory::irq_binding`](crate::Memory::irq_binding)).
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IrqTable {
     lines: [Line; IRQS],
 }
 
 /// One line. All zero is a line that nobody has.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Line {
     issued: bool,
     mode: IrqMode,

@@ -9,7 +9,7 @@ use pagurus_ipc::ThreadId;
 use pagurus_sched::CpuScheduler;
 
 /// State of one processor.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cpu {
     /// Ready queue and budgets.
     pub scheduler: CpuScheduler,
@@ -45,6 +45,7 @@ pub struct Counters {
 /// All of the kernel's state but the objects in memory.
 ///
 /// There is one in a running system; it is some hundred KiB and lives in static memory.
+#[derive(Clone, PartialEq)]
 pub struct Kernel<M> {
     /// The machine.
     pub machine: M,

@@ -12,6 +12,7 @@ impl<M: Machine> Kernel<M> {
     ///
     /// The caller loads the thread's address space and FPU state and returns to user mode at its frame.
     #[inline]
+    #[allow(clippy::should_implement_trait)] // it does not iterate
     pub fn next(&mut self) -> Option<ThreadId> {
         loop {
             let cpu = &mut self.cpus[self.here];
