@@ -7,6 +7,9 @@
 #![cfg_attr(not(test), no_std)]
 
 mod backend;
+mod port;
+
+pub use port::PortRegisters;
 
 use backend::Patient;
 use uart_16550::spec::registers::{FifoTriggerLevel, IER};
@@ -76,6 +79,16 @@ impl<R: Registers> SerialPort<R> {
     /// Raises an interrupt whenever bytes arrive.
     pub fn enable_receive_interrupt(&mut self) {
         self.uart.enable_interrupts(IER::DATA_READY);
+    }
+
+    /// Raises an interrupt whenever the transmitter can take more; at once if it can already.
+    pub fn enable_transmit_interrupt(&mut self) {
+        self.uart.enable_interrupts(IER::THR_EMPTY);
+    }
+
+    /// Ends what [`Self::enable_transmit_interrupt`] began.
+    pub fn disable_transmit_interrupt(&mut self) {
+        self.uart.disable_interrupts(IER::THR_EMPTY);
     }
 
     /// Fills `buffer` with what has arrived and returns how many bytes that is; never waits.
