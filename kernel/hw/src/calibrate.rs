@@ -7,16 +7,18 @@ pub const MIN_KHZ: u64 = 1_000;
 /// Fastest time stamp counter that is believed, in kHz.
 pub const MAX_KHZ: u64 = 20_000_000;
 
-/// Reference periods in one measurement are this fraction of a second: 10 ms.
-const WINDOWS_PER_SECOND: u64 = 100;
+/// A measurement takes at least this fraction of a second: 2 ms. Time in which the machine boots no further.
+const WINDOWS_PER_SECOND: u64 = 500;
+/// A measurement takes at least so many ticks of the reference, for an error below one in ten thousand.
+const WINDOW_TICKS: u64 = 20_000;
 /// Two measurements must agree to one part in this many.
 const AGREEMENT: u64 = 500;
 /// Measurements before giving up.
 const ATTEMPTS: usize = 8;
 /// Reads from which the quickest is taken, at either end of a measurement.
 const SAMPLES: usize = 8;
-/// Ticks of the fastest believable counter in ten windows: waiting longer is useless.
-const GIVE_UP_TICKS: u64 = MAX_KHZ * 1000 / WINDOWS_PER_SECOND * 10;
+/// Times that a measurement may take as long as it should, by the fastest believable counter.
+const GIVE_UP_FACTOR: u64 = 10;
 /// Reads of a reference that stands still, with a counter that stands still as well.
 const GIVE_UP_READS: u32 = 100_000_000;
 
@@ -48,7 +50,8 @@ impl fmt::Display for Error {
 pub struct Reference {
     /// Its rate.
     pub hz: u64,
-    /// Ones where it counts: 24 of them for a 24-bit counter. It must not wrap in less than 20 ms.
+    /// Ones where it counts: 24 of them for a 24-bit counter. It must not wrap in less than twice
+    /// the time of a measurement (2 ms, or 20,000 ticks if that is longer).
     pub mask: u64,
 }
 
@@ -93,12 +96,13 @@ fn window(
     read: &mut impl FnMut() -> u64,
     tsc: &mut impl FnMut() -> u64,
 ) -> Result<u64, Error> {
-    let wanted = reference.hz / WINDOWS_PER_SECOND;
+    let wanted = (reference.hz / WINDOWS_PER_SECOND).max(WINDOW_TICKS);
+    let patience = give_up_ticks(reference.hz, wanted);
     let (start, start_tsc) = sample(read, tsc);
     let mut reads = 0;
     while (read().wrapping_sub(start) & reference.mask) < wanted {
         reads += 1;
-        if reads > GIVE_UP_READS || tsc().wrapping_sub(start_tsc) > GIVE_UP_TICKS {
+        if reads > GIVE_UP_READS || tsc().wrapping_sub(start_tsc) > patience {
             return Err(Error::Stopped);
         }
     }
@@ -110,6 +114,13 @@ fn window(
     }
     let khz = ticks as u128 * reference.hz as u128 / (elapsed as u128 * 1000);
     Ok(u64::try_from(khz).unwrap_or(u64::MAX))
+}
+
+/// Ticks of the fastest believable counter after which waiting for `wanted` ticks of a reference is useless.
+fn give_up_ticks(hz: u64, wanted: u64) -> u64 {
+    let ticks =
+        u128::from(MAX_KHZ * 1000) * u128::from(wanted * GIVE_UP_FACTOR) / u128::from(hz.max(1));
+    u64::try_from(ticks).unwrap_or(u64::MAX)
 }
 
 /// Both counters at one moment: of several reads that which took the shortest, because an interruption
@@ -237,7 +248,7 @@ mod tests {
         let tsc = Cell::new(0u64);
         let read = || {
             now.set(now.get() + 1);
-            if now.get().is_multiple_of(12_000) {
+            if now.get().is_multiple_of(20_000) {
                 factor.set(factor.get() * 2);
             }
             tsc.set(tsc.get() + factor.get());

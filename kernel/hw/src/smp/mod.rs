@@ -24,7 +24,7 @@ use offer::{OFFER, Offer};
 use spin::Once;
 use warp::WARP;
 
-/// How long a processor gets after INIT.
+/// How long processors get after INIT, all at once.
 const INIT_NS: u64 = 10_000_000;
 /// How long it gets after the first start-up interrupt before the second.
 const STARTUP_NS: u64 = 200_000;
@@ -106,6 +106,11 @@ pub fn start_all(
             return;
         }
     };
+    for cpu in others.clone() {
+        // SAFETY: the processor does not run kernel code. An error shows again at the start-up interrupt.
+        let _ = unsafe { ipi::send_init(cpu.apic_id) };
+    }
+    time::spin_ns(INIT_NS);
     let mut next = 1;
     for cpu in others {
         let result = start(cpu, next, trampoline.page);
@@ -152,12 +157,10 @@ fn start(cpu: &Cpu, index: usize, page: u32) -> Result<Started, StartError> {
     }
 }
 
-/// INIT, then start-up twice: the second is ignored by a processor that took the first.
+/// Start-up twice: the second is ignored by a processor that took the first.
 fn call(apic_id: u32, page: u8) -> Result<(), SendError> {
-    // SAFETY: the processor does not run kernel code; the page holds the code to bring it up.
+    // SAFETY: the page holds the code to bring a processor up.
     unsafe {
-        ipi::send_init(apic_id)?;
-        time::spin_ns(INIT_NS);
         ipi::send_startup(apic_id, page)?;
         time::spin_ns(STARTUP_NS);
         ipi::send_startup(apic_id, page)
