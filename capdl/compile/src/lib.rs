@@ -60,6 +60,7 @@ fn compile_spec(source: &Source, spec: SystemSpec) -> Result<CompiledSystem, Dia
 #[cfg(test)]
 mod tests {
     use super::*;
+    use pagurus_abi::Rights;
     use pagurus_capdl_image::{Image, Target};
     use pagurus_capdl_spec::access::{Reason, accesses};
 
@@ -104,7 +105,8 @@ mod tests {
         {
             let servers = calls
                 .iter()
-                .filter(|a| a.object == call.object && a.badge == 0 && a.component != 0);
+                .filter(|a| a.object == call.object && a.component != 0)
+                .filter(|a| a.rights.contains(Rights::READ));
             for server in servers {
                 assert!(place(server.component) < place(call.component));
                 pairs += 1;

@@ -35,6 +35,9 @@ pub mod record;
 #[cfg(any(test, feature = "write"))]
 pub mod write;
 
+#[cfg(test)]
+mod tests;
+
 pub use error::ImageError;
 pub use reader::{Component, Image};
 pub use record::{

@@ -85,6 +85,7 @@ impl<'a> Image<'a> {
         };
         image.check_header()?;
         image.check_objects()?;
+        image.check_services()?;
         image.check_components()?;
         image.check_order()?;
         Ok(image)
@@ -96,10 +97,14 @@ impl<'a> Image<'a> {
         if !(1..=pagurus_abi::layout::MAX_CPUS as u32).contains(&self.header.cpus.get()) {
             return Err(fault(Fault::Cpu));
         }
+        Ok(())
+    }
+
+    fn check_services(&self) -> Result<(), ImageError> {
         for service in self.header.services {
             if service.get() != layout::NONE {
                 decode::refers(self.objects, service.get(), |k| k == object_kind::ENDPOINT)
-                    .map_err(&fault)?;
+                    .map_err(at(SectionName::Header, 0))?;
             }
         }
         Ok(())

@@ -8,7 +8,7 @@
 //!
 //! and the component has
 //!
-//! ```ignore
+//! ```text
 //! mod slots {
 //!     include!(concat!(env!("OUT_DIR"), "/slots.rs"));
 //! }

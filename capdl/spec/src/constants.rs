@@ -77,9 +77,13 @@ fn caps(system: &SystemSpec, id: u16, component: &ComponentSpec, all: &mut Vec<C
         };
         let span = cap.name.span();
         let name = constant_name(place.name);
-        let rights = RightsText(cap_rights(cap, &object.kind));
         let what = format!("{} `{}`", object.kind.noun(), object.name.get_ref());
-        let mut doc = format!("Slot of the {what}, rights `{rights}`.");
+        let mut doc = format!("Slot of the {what}");
+        if !matches!(object.kind, ObjectKind::Untyped { .. }) {
+            let rights = RightsText(cap_rights(cap, &object.kind));
+            doc += &format!(", rights `{rights}`");
+        }
+        doc.push('.');
         if object.optional {
             doc.push_str(" It is empty if the machine lacks it.");
         }
