@@ -88,7 +88,7 @@ proptest! {
         let within = Range::new(within.0, within.1);
         let fits = |start: u64| {
             let range = Range::new(start, start + length);
-            start % align == 0 && set.contains(range) && within.contains(range)
+            start.is_multiple_of(align) && set.contains(range) && within.contains(range)
         };
         let expected = (0..2 * SPACE).find(|start| fits(*start));
         prop_assert_eq!(set.find(length, align, within).map(|range| range.start), expected);
