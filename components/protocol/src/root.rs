@@ -1,12 +1,15 @@
 //! Root: what a component may ask its parent, and what the console may order.
 //!
-//! The badge of the sender's endpoint is the component's identifier. Who holds a capability to this endpoint
-//! may ask everything and order everything: it is for the operator's console and its like. An ordinary component needs
-//! none, not even to end (see [`stop`](crate::stop)).
+//! Bits 0..32 of the badge of the sender's endpoint are the component's identifier; [`BADGE_CONTROL`] is set for
+//! those that may also give orders (restart, shutdown). An ordinary component needs no capability to this endpoint,
+//! not even to end (see [`stop`](crate::stop)).
 
 use crate::name::Name;
 use crate::wire::{Empty, requests};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+/// Badge bit of endpoints whose holders may restart components and shut the machine down.
+pub const BADGE_CONTROL: u64 = 1 << 32;
 
 /// Name of root, which has identifier 0.
 pub const ROOT_NAME: &str = "root";
@@ -292,7 +295,7 @@ pub struct CheckResult {
     pub place: u64,
 }
 
-/// Restarts a component from its binary.
+/// Restarts a component from its program. Refused with `Denied` without [`BADGE_CONTROL`].
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
 )]
@@ -302,7 +305,7 @@ pub struct Restart {
     pub component: u64,
 }
 
-/// Ends the machine.
+/// Ends the machine. Refused with `Denied` without [`BADGE_CONTROL`].
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
 )]

@@ -441,6 +441,10 @@ fn start_info(image: &Image<'_>, boot: &BootInfo, b: &Blueprint<'_>) -> StartInf
     start.first_free_slot = component.dynamic.first;
     start.free_slots = component.dynamic.count;
     start.restarts = u32::try_from(b.restarts).unwrap_or(u32::MAX);
+    if !start.set_argument(component.argument()) {
+        // The image's reader accepts no longer ones.
+        log::warn!("component `{}`: its argument is too long", component.name);
+    }
     let memory = image.service(Service::Memory).map(Target::Object);
     let serves = |c: &Wanted<'_>| Some(c.target) == memory && c.rights.contains(Rights::READ);
     if component.caps().any(|c| serves(&c)) {

@@ -7,11 +7,11 @@ use pagurus_abi::Kind;
 use pagurus_abi::boot::slot;
 use pagurus_protocol::name::Name;
 use pagurus_protocol::root::{
-    Capabilities, CapabilityPage, CapabilityRow, Check, CheckResult, Component, ComponentInfo,
-    ComponentState, FindComponent, Memory, MemorySummary, PROTOCOL, ROOT_NAME, ROWS_PER_PAGE,
-    Restart, Shutdown, System as SystemAsk, SystemInfo,
+    Audit, AuditLine, AuditText, BADGE_CONTROL, Capabilities, CapabilityPage, CapabilityRow, Check,
+    CheckResult, Component, ComponentInfo, ComponentState, FindComponent, Memory, MemorySummary,
+    PROTOCOL, ROOT_NAME, ROWS_PER_PAGE, Restart, Shutdown, System as SystemAsk, SystemInfo,
 };
-use pagurus_protocol::wire::Request;
+use pagurus_protocol::wire::{Request, tail_room};
 use pagurus_protocol::{Empty, Failure, Reason};
 use pagurus_rt::Cap;
 use pagurus_rt::object::{SchedContext, Thread};
@@ -73,6 +73,31 @@ impl System {
                 });
                 server.answer(answer);
             }
+            Audit::NUMBER => {
+                let answer = request.parse::<Audit>().and_then(|_| self.audit());
+                server.answer(answer);
+            }
+            AuditLine::NUMBER => {
+                let found = request.parse::<AuditLine>().and_then(|(r, _)| {
+                    let index = usize::try_from(r.index).map_err(|_| Reason::NotFound)?;
+                    Ok(self.findings.get(index).ok_or(Reason::NotFound)?)
+                });
+                match found {
+                    Ok(finding) => {
+                        let room = tail_room::<AuditText>();
+                        let text = &finding.text[..finding.text.floor_char_boundary(room)];
+                        let body = AuditText {
+                            component: finding.component.into(),
+                            slot: finding.slot,
+                        };
+                        server.answer_with(Ok(body), text.as_bytes(), &[]);
+                    }
+                    Err(failure) => server.refuse(failure),
+                }
+            }
+            Restart::NUMBER | Shutdown::NUMBER if request.badge & BADGE_CONTROL == 0 => {
+                server.refuse(Reason::Denied);
+            }
             Restart::NUMBER => match request.parse::<Restart>() {
                 Ok((r, _)) => return self.order_restart(server, r.component, request.badge),
                 Err(failure) => server.refuse(failure),
@@ -100,7 +125,7 @@ impl System {
             server.refuse(Reason::Unavailable);
             return false;
         }
-        let itself = u64::from(id) == sender;
+        let itself = u32::from(id) == sender as u32;
         match self.restart(id) {
             Ok(()) if itself => return true,
             Ok(()) => server.answer(Ok(Empty)),

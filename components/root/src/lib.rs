@@ -12,6 +12,7 @@
 
 extern crate alloc;
 
+pub mod audit;
 pub mod builder;
 pub mod control;
 pub mod device;

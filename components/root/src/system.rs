@@ -1,5 +1,6 @@
 //! The system that root builds and keeps: its description, its shared objects, its components.
 
+use crate::audit::Finding;
 use crate::builder::{Attachments, Blueprint, Builder, Running, start};
 use crate::layout::{self, NoRoom, Origin, Request, SharedObject, Use};
 use crate::memory::{Placement, Pool};
@@ -138,6 +139,8 @@ pub struct System {
     pub reply: Cap<Reply>,
     /// Time stamp counter when all components were started; 0 before.
     pub started_ticks: u64,
+    /// What the last audit found.
+    pub findings: Vec<Finding>,
     window: Window,
 }
 
@@ -164,6 +167,7 @@ impl System {
             endpoint: Cap::new(0),
             reply: Cap::new(0),
             started_ticks: 0,
+            findings: Vec::new(),
             window,
         };
         let plans = system.check_programs(&modules);
