@@ -34,7 +34,7 @@ pub enum Syscall {
     Reply = 6,
     /// Answer the caller of the second capability, then receive from the first.
     ReplyRecv = 7,
-    /// Signal a notification: its word gets the capability's badge or-ed in.
+    /// Signal a notification: its word gets the capability's badge or-ed in (1 if it has none).
     Signal = 8,
     /// Wait until a notification has signals; returns and clears them in `rdi`.
     Wait = 9,

@@ -19,7 +19,10 @@ use crate::{idt, pending, switch, sync};
 use core::arch::{asm, global_asm};
 use core::mem::offset_of;
 use core::sync::atomic::Ordering;
-use pagurus_ipc::{Env, UserFrame};
+use pagurus_abi::syscall::second_cap;
+use pagurus_abi::{MessageInfo, Syscall};
+use pagurus_ipc::{Env, ThreadId, UserFrame};
+use pagurus_syscall::fast::Delivery;
 use pagurus_syscall::{Kernel, SyscallArgs};
 use x86::msr;
 
@@ -51,14 +54,89 @@ pagurus_syscall_entry:
     sub rcx, 2
     mov [rsp + {rip}], rcx
     mov [rsp + {rflags}], r11
-    mov rbx, gs:[{scratch}]
-    mov [rsp + {rsp_}], rbx
+    mov rcx, gs:[{scratch}]
+    mov [rsp + {rsp_}], rcx
     mov qword ptr [rsp + {completed}], 0
     mov rsp, gs:[{stack_top}]
-    mov rcx, r10
     push rax
     push rax
+    push rdi
+    push r9
+    push r8
+    push r10
+    push rdx
+    push rsi
+    mov rdx, rax
+    cmp al, {call}
+    je 5f
+    cmp al, {reply_recv}
+    je 6f
+    cmp al, {signal}
+    je 7f
+    cmp al, {wait}
+    je 8f
+4:
+    pop rsi
+    pop rdx
+    pop rcx
+    pop r8
+    pop r9
+    pop rdi
     call {system_call}
+    jmp pagurus_resume
+
+5:
+    call {fast_call}
+    jmp 9f
+6:
+    call {fast_reply_recv}
+9:
+    test rax, rax
+    jz 4b
+    // To another thread, which gets words and description as they are and the badge from rdx.
+    mov gs:[{current}], rax
+    mov rdi, rdx
+    pop rsi
+    pop rdx
+    pop r10
+    pop r8
+    pop r9
+    mov rbx, [rax + {rbx}]
+    mov rbp, [rax + {rbp}]
+    mov r12, [rax + {r12}]
+    mov r13, [rax + {r13}]
+    mov r14, [rax + {r14}]
+    mov r15, [rax + {r15}]
+    mov rcx, [rax + {rip}]
+    mov r11, [rax + {rflags}]
+    mov rsp, [rax + {rsp_}]
+    add rcx, 2
+    xor eax, eax
+    swapgs
+    sysretq
+
+7:
+    call {fast_signal}
+    jmp 10f
+8:
+    call {fast_wait}
+10:
+    test rax, rax
+    jz 4b
+    // Back to the same thread, whose callee-saved registers are untouched, with rdi from rdx.
+    mov rdi, rdx
+    xor esi, esi
+    xor edx, edx
+    xor r10d, r10d
+    xor r8d, r8d
+    xor r9d, r9d
+    mov rcx, [rax + {rip}]
+    mov r11, [rax + {rflags}]
+    mov rsp, [rax + {rsp_}]
+    add rcx, 2
+    xor eax, eax
+    swapgs
+    sysretq
 
     // In: rax, the frame of the thread that goes on.
     .global pagurus_resume
@@ -239,6 +317,14 @@ pagurus_stubs:
     user_data = const gdt::USER_DATA,
     user_code = const gdt::USER_CODE,
     gs_base_msr = const msr::IA32_GS_BASE,
+    call = const Syscall::Call as u8,
+    reply_recv = const Syscall::ReplyRecv as u8,
+    signal = const Syscall::Signal as u8,
+    wait = const Syscall::Wait as u8,
+    fast_call = sym fast_call,
+    fast_reply_recv = sym fast_reply_recv,
+    fast_signal = sym fast_signal,
+    fast_wait = sym fast_wait,
     system_call = sym system_call,
     user_trap = sym user_trap,
     kernel_trap = sym kernel_trap,
@@ -377,6 +463,80 @@ extern "C" fn system_call(
         kernel.syscall(t, &args);
     }
     go_on(cpu, kernel)
+}
+
+/// Where the short way leads: a frame and what goes into `rdi`; frame 0 if the general way must be taken.
+#[repr(C)]
+struct Short {
+    frame: *const UserFrame,
+    rdi: u64,
+}
+
+impl Short {
+    const NO: Short = Short {
+        frame: core::ptr::null(),
+        rdi: 0,
+    };
+}
+
+/// Runs `action` on the kernel for the thread that made a system call on this processor, unless somebody has the lock.
+///
+/// Without waiting for the lock the thread cannot have been evicted: it ran a moment ago, and this processor has answered
+/// nobody since.
+#[inline(always)]
+fn short(
+    action: impl FnOnce(&mut Kernel<Hardware>, &'static PerCpu, ThreadId) -> Option<Short>,
+) -> Short {
+    let cpu = percpu::current();
+    let Some(mut kernel) = machine::kernel().try_lock() else {
+        return Short::NO;
+    };
+    let current = cpu.current.load(Ordering::Relaxed) as usize;
+    ThreadId::new(current)
+        .and_then(|t| action(&mut kernel, cpu, t))
+        .unwrap_or(Short::NO)
+}
+
+#[inline(always)]
+fn delivered(kernel: &Kernel<Hardware>, cpu: &'static PerCpu, delivery: Delivery) -> Option<Short> {
+    let thread = kernel.thread(delivery.to);
+    // SAFETY: a thread with an address space and nothing else to load, as the short way has checked.
+    unsafe { switch::address_space(cpu, thread) };
+    Some(Short {
+        frame: &raw const thread.frame,
+        rdi: delivery.badge,
+    })
+}
+
+extern "C" fn fast_call(cap: u64, info: u64, _rax: u64) -> Short {
+    short(|kernel, cpu, t| {
+        let delivery = kernel.call_fast(cpu.index(), t, cap, MessageInfo(info))?;
+        delivered(kernel, cpu, delivery)
+    })
+}
+
+extern "C" fn fast_reply_recv(cap: u64, info: u64, rax: u64) -> Short {
+    short(|kernel, cpu, t| {
+        let info = MessageInfo(info);
+        let delivery = kernel.reply_recv_fast(cpu.index(), t, cap, second_cap(rax), info)?;
+        delivered(kernel, cpu, delivery)
+    })
+}
+
+extern "C" fn fast_signal(cap: u64, _info: u64, _rax: u64) -> Short {
+    short(|kernel, cpu, t| {
+        kernel.signal_fast(cpu.index(), t, cap)?;
+        let frame = &raw const kernel.thread(t).frame;
+        Some(Short { frame, rdi: 0 })
+    })
+}
+
+extern "C" fn fast_wait(cap: u64, _info: u64, _rax: u64) -> Short {
+    short(|kernel, cpu, t| {
+        let rdi = kernel.wait_fast(cpu.index(), t, cap)?;
+        let frame = &raw const kernel.thread(t).frame;
+        Some(Short { frame, rdi })
+    })
 }
 
 /// Waits for the lock, with the system call kept in the thread's frame: who evicts the thread meanwhile, which waits until

@@ -62,16 +62,27 @@ pub fn init_this() {
 /// `t` must be the thread with identifier `id`, with an address space whose upper half is the kernel's.
 #[inline]
 pub unsafe fn to_thread(cpu: &PerCpu, id: ThreadId, t: &Thread) {
+    // SAFETY: the caller's promise.
+    unsafe { address_space(cpu, t) };
+    let residue = &cpu.residue;
+    let special = t.fpu as u64 | t.fs_base;
+    if special | residue.fpu.load(Relaxed) | residue.fs_base.load(Relaxed) != 0 {
+        // SAFETY: as above.
+        unsafe { special_state(residue, id, t) };
+    }
+}
+
+/// Loads the address space of `t`, which must need nothing else and follow one that needed nothing else.
+///
+/// # Safety
+/// As for [`to_thread`].
+#[inline(always)]
+pub unsafe fn address_space(cpu: &PerCpu, t: &Thread) {
     let residue = &cpu.residue;
     if residue.cr3.load(Relaxed) != t.cr3 {
         residue.cr3.store(t.cr3, Relaxed);
         // SAFETY: the caller's promise; the kernel's half is the same in all tables.
         unsafe { controlregs::cr3_write(t.cr3) };
-    }
-    let special = t.fpu as u64 | t.fs_base;
-    if special | residue.fpu.load(Relaxed) | residue.fs_base.load(Relaxed) != 0 {
-        // SAFETY: as above.
-        unsafe { special_state(residue, id, t) };
     }
 }
 

@@ -9,11 +9,20 @@ use pagurus_abi::method::ThreadState;
 
 use crate::object::EndpointId;
 
-/// Adds `bits` to the notification and wakes who waits for it.
+/// What a capability without a badge signals.
+const UNBADGED: u64 = 1;
+
+/// What a capability with this badge signals; a word of 0 means that there is no signal.
+#[inline(always)]
+pub const fn bits(badge: u64) -> u64 {
+    if badge == 0 { UNBADGED } else { badge }
+}
+
+/// Adds `badge`, the badge of the capability that is used, to the notification and wakes who waits for it.
 #[inline]
-pub fn signal<E: Env + ?Sized>(e: &mut E, id: NotificationId, bits: u64) {
+pub fn signal<E: Env + ?Sized>(e: &mut E, id: NotificationId, badge: u64) {
     let n = e.notification_mut(id);
-    let word = n.word | bits;
+    let word = n.word | bits(badge);
     if let Some(waiter) = n.queue.head {
         n.word = 0;
         let queue = e.notification(id).queue.remove(e, waiter);
@@ -24,7 +33,6 @@ pub fn signal<E: Env + ?Sized>(e: &mut E, id: NotificationId, bits: u64) {
     }
     n.word = word;
     if let Some(bound) = n.bound
-        && word != 0
         && e.thread(bound).state == ThreadState::Receiving
     {
         e.notification_mut(id).word = 0;
@@ -53,9 +61,7 @@ fn finish<E: Env + ?Sized>(e: &mut E, t: ThreadId, word: u64, info: u64) {
 /// Completes a receive of `t` with the signals of its bound notification, if it has any.
 #[inline]
 pub fn take_bound<E: Env + ?Sized>(e: &mut E, t: ThreadId) -> bool {
-    let binding = t.binding(pagurus_abi::method::ThreadBinding::Notification as usize);
-    let slot = e.slot(binding);
-    let Some(id) = NotificationId::new(slot.object) else {
+    let Some(id) = e.thread(t).notification else {
         return false;
     };
     let word = core::mem::take(&mut e.notification_mut(id).word);
@@ -67,6 +73,7 @@ pub fn take_bound<E: Env + ?Sized>(e: &mut E, t: ThreadId) -> bool {
 }
 
 /// Fetches the signals; `None` if there are none.
+#[inline(always)]
 pub fn poll<E: Env + ?Sized>(e: &mut E, id: NotificationId) -> Option<u64> {
     let word = core::mem::take(&mut e.notification_mut(id).word);
     (word != 0).then_some(word)

@@ -1,6 +1,6 @@
 //! Threads.
 
-use crate::object::{ReplyId, id};
+use crate::object::{NotificationId, ReplyId, id};
 use pagurus_abi::method::{Registers, ThreadBinding, ThreadState};
 use pagurus_abi::{Error, MessageInfo};
 use pagurus_cap::SlotId;
@@ -215,6 +215,8 @@ pub struct Thread {
     pub next: Option<ThreadId>,
     /// Previous in that queue.
     pub prev: Option<ThreadId>,
+    /// The notification bound to it.
+    pub notification: Option<NotificationId>,
     /// The endpoint or notification it waits for, 0 if none.
     pub waits_for: usize,
     /// Sending: badge of the capability it sends by.
@@ -231,6 +233,8 @@ pub struct Thread {
     pub grants: bool,
     /// It uses the FPU.
     pub fpu: bool,
+    /// It uses the FPU or has an FS base: loading it takes more than its address space.
+    pub special: bool,
     /// Sending or calling: the message is a fault report.
     pub faulted: bool,
     /// What it faulted by: vector, error code, address. Sent in place of message words while `faulted`.
@@ -287,6 +291,7 @@ impl Thread {
         donor: None,
         next: None,
         prev: None,
+        notification: None,
         waits_for: 0,
         badge: 0,
         info: MessageInfo(0),
@@ -295,6 +300,7 @@ impl Thread {
         calls: false,
         grants: false,
         fpu: false,
+        special: false,
         faulted: false,
         fault: [0; 3],
     };

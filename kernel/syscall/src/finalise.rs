@@ -82,7 +82,7 @@ impl<M: Machine> Kernel<M> {
             }
             Some(ThreadBinding::IpcBuffer) => self.thread_mut(t).buffer = 0,
             Some(ThreadBinding::Notification) => {
-                if let Some(n) = NotificationId::new(self.slot(id).object) {
+                if let Some(n) = self.thread_mut(t).notification.take() {
                     self.notification_mut(n).bound = None;
                 }
             }
@@ -99,6 +99,9 @@ impl<M: Machine> Kernel<M> {
                     self.stop(t);
                     // Also when it is inactive: it may have stopped itself a moment ago.
                     self.evict(t);
+                    if self.caller == Some(t) {
+                        self.caller = None;
+                    }
                 }
             }
             Kind::SchedContext => {

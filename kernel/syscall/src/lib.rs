@@ -18,6 +18,7 @@ pub mod boot;
 pub mod check;
 mod dispatch;
 mod env;
+pub mod fast;
 mod fault;
 mod finalise;
 mod invoke;

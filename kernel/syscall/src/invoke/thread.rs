@@ -82,6 +82,7 @@ impl<M: Machine> Kernel<M> {
                 }
                 bind(self)?;
                 self.notification_mut(n).bound = Some(t);
+                self.thread_mut(t).notification = Some(n);
             }
         }
         Ok(())
@@ -200,6 +201,7 @@ impl<M: Machine> Kernel<M> {
         let thread = self.thread_mut(t);
         thread.fpu = flags & THREAD_FPU != 0;
         thread.fs_base = fs_base;
+        thread.special = thread.fpu || fs_base != 0;
         Ok(Completion::OK)
     }
 
