@@ -12,7 +12,7 @@ const WINDOWS_PER_SECOND: u64 = 500;
 /// A measurement takes at least so many ticks of the reference, for an error below one in ten thousand.
 const WINDOW_TICKS: u64 = 20_000;
 /// Two measurements must agree to one part in this many.
-const AGREEMENT: u64 = 500;
+const AGREEMENT: u64 = 2_000;
 /// Measurements before giving up.
 const ATTEMPTS: usize = 8;
 /// Reads from which the quickest is taken, at either end of a measurement.

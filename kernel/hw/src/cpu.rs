@@ -239,22 +239,6 @@ const EFER_SCE: u64 = 1 << 0;
 /// EFER: no-execute enable.
 const EFER_NXE: u64 = 1 << 11;
 
-/// Sets where `syscall` enters the kernel, on the calling processor. The flags that the entry clears are
-/// interrupts, direction, trap, alignment check (SMAP's override), nested task and I/O privilege.
-///
-/// # Safety
-/// `entry` must be the kernel's system call entry: it runs in kernel mode on the user's stack with the
-/// user's GS base.
-pub unsafe fn set_syscall_entry(entry: u64) {
-    const FLAGS: u64 = 1 << 8 | 1 << 9 | 1 << 10 | 0b11 << 12 | 1 << 14 | 1 << 18;
-    // SAFETY: EFER.SCE is on; the selectors are those of the loaded GDT; the caller vouches for `entry`.
-    unsafe {
-        msr::wrmsr(msr::IA32_STAR, crate::gdt::STAR);
-        msr::wrmsr(msr::IA32_LSTAR, entry);
-        msr::wrmsr(msr::IA32_FMASK, FLAGS);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -55,15 +55,7 @@ unsafe impl Sync for Tables {}
 
 static TABLES: [Tables; MAX_CPUS] = [const {
     Tables {
-        gdt: UnsafeCell::new([
-            0,
-            DESCRIPTOR_KERNEL_CODE,
-            DESCRIPTOR_KERNEL_DATA,
-            DESCRIPTOR_USER_DATA,
-            DESCRIPTOR_USER_CODE,
-            0,
-            0,
-        ]),
+        gdt: UnsafeCell::new([0; ENTRIES]),
         tss: UnsafeCell::new(TaskStateSegment::new()),
     }
 }; MAX_CPUS];
@@ -78,6 +70,19 @@ const fn tss_descriptor(base: u64, limit: u32) -> [u64; 2] {
             | (limit as u64 >> 16 & 0xf) << 48
             | (base >> 24 & 0xff) << 56,
         base >> 32,
+    ]
+}
+
+/// The whole table, in the order of the selectors.
+const fn descriptors([tss_low, tss_high]: [u64; 2]) -> [u64; ENTRIES] {
+    [
+        0,
+        DESCRIPTOR_KERNEL_CODE,
+        DESCRIPTOR_KERNEL_DATA,
+        DESCRIPTOR_USER_DATA,
+        DESCRIPTOR_USER_CODE,
+        tss_low,
+        tss_high,
     ]
 }
 
@@ -105,8 +110,7 @@ pub unsafe fn load(percpu: &PerCpu, stack_top: u64, ist: [u64; IST_COUNT]) {
         tss.write(state);
         let limit = TSS_BYTES as u32 - 1;
         let gdt = tables.gdt.get();
-        let descriptor = tss_descriptor(tss as u64, limit);
-        (&mut (*gdt))[TASK_STATE as usize / 8..].copy_from_slice(&descriptor);
+        gdt.write(descriptors(tss_descriptor(tss as u64, limit)));
 
         lgdt(&DescriptorTablePointer {
             limit: (ENTRIES * 8 - 1) as u16,
@@ -123,18 +127,6 @@ pub unsafe fn load(percpu: &PerCpu, stack_top: u64, ist: [u64; IST_COUNT]) {
             null(SegmentSelector::from_raw(0));
         }
         load_tr(SegmentSelector::new(TASK_STATE / 8, Ring::Ring0));
-    }
-}
-
-/// Sets the stack on which an interrupt from user mode arrives on the calling processor.
-///
-/// # Safety
-/// `top` must be the top of a mapped stack (or register area) that the interrupt entry expects.
-pub unsafe fn set_interrupt_stack(percpu: &PerCpu, top: u64) {
-    if let Some(tables) = TABLES.get(percpu.index()) {
-        // SAFETY: only this processor uses the element; the field is read by the processor at an interrupt
-        // from user mode, which cannot happen in between. The field is not aligned in the packed structure.
-        unsafe { (&raw mut (*tables.tss.get()).rsp[0]).write_unaligned(top) };
     }
 }
 
@@ -158,6 +150,17 @@ mod tests {
         assert_eq!((syscall, syscall + 8), (KERNEL_CODE, KERNEL_DATA));
         let sysret = (STAR >> 48) as u16;
         assert_eq!((sysret + 8, sysret + 16), (USER_DATA, USER_CODE));
+    }
+
+    #[test]
+    fn selectors_find_their_descriptors() {
+        let table = descriptors([77, 88]);
+        let at = |selector: u16| table[selector as usize / 8];
+        assert_eq!(at(KERNEL_CODE), DESCRIPTOR_KERNEL_CODE);
+        assert_eq!(at(KERNEL_DATA), DESCRIPTOR_KERNEL_DATA);
+        assert_eq!(at(USER_CODE), DESCRIPTOR_USER_CODE);
+        assert_eq!(at(USER_DATA), DESCRIPTOR_USER_DATA);
+        assert_eq!((at(TASK_STATE), at(TASK_STATE + 8)), (77, 88));
     }
 
     #[test]

@@ -58,7 +58,7 @@ static BLOCKS: [PerCpu; MAX_CPUS] = [const {
         stack_top: AtomicU64::new(0),
         scratch: AtomicU64::new(0),
         index: AtomicU32::new(0),
-        apic_id: AtomicU32::new(u32::MAX),
+        apic_id: AtomicU32::new(0),
         online: AtomicBool::new(false),
         residue: Residue::new(),
         pending: Pending::new(),

@@ -97,6 +97,10 @@ pub fn synchronise(mask: u64, flush: Flush) {
 /// Stops all other processors for good, at the latest when they next enter or wait in the kernel. For a
 /// panic: it does not wait for them.
 pub fn freeze_others() {
+    // Before the boot processor has its block there are no others, and no own number to be asked for.
+    if percpu::online() == 0 {
+        return;
+    }
     let me = percpu::cpu_index();
     if FROZEN.swap(true, Ordering::AcqRel) {
         return;

@@ -27,7 +27,7 @@ pub struct Grid {
 
 impl Grid {
     /// Text without room. All zero: it costs nothing in the kernel's image, and is too large for a stack.
-    pub const fn new() -> Grid {
+    pub const fn empty() -> Grid {
         Grid {
             columns: 0,
             rows: 0,
@@ -145,7 +145,7 @@ mod tests {
 
     impl Shown {
         fn new(columns: usize, rows: usize) -> Shown {
-            let mut grid = Grid::new();
+            let mut grid = Grid::empty();
             assert!(grid.reset(columns, rows));
             let screen = vec![b' '; grid.columns() * grid.rows()];
             Shown {
@@ -212,7 +212,7 @@ mod tests {
 
     #[test]
     fn sizes_are_cut_and_zero_is_refused() {
-        let mut grid = Grid::new();
+        let mut grid = Grid::empty();
         assert!(!grid.reset(0, 1));
         grid.write(b"no room");
         assert!(!grid.reset(1, 0));

@@ -14,6 +14,9 @@ use spin::mutex::SpinMutex;
 /// Base port of the first serial line.
 pub const COM1: u16 = 0x3f8;
 
+/// Looks at the lock before the last words break it: seconds.
+const LOCK_PATIENCE: u32 = 100_000_000;
+
 struct Console {
     serial: Option<Serial>,
     screen: Option<Screen>,
@@ -85,13 +88,20 @@ impl fmt::Write for Writer {
     }
 }
 
-/// Opens the lock, whoever holds it: for a panic, which may have come while this processor was writing.
-///
-/// # Safety
-/// No other processor may be writing, or garbled text and a wrong cursor must be acceptable, as they are
-/// when the kernel is about to stop.
-#[allow(unsafe_code)]
-pub unsafe fn force_unlock() {
-    // SAFETY: the caller accepts what follows; the console holds no references that could dangle.
-    unsafe { CONSOLE.force_unlock() };
+/// Writes formatted text even if the console is locked for good: for the last words of a kernel that stops,
+/// perhaps because of what happened while this processor was writing. Another processor's text may be cut.
+pub fn print_last(arguments: fmt::Arguments<'_>) {
+    let free = (0..LOCK_PATIENCE).any(|_| {
+        core::hint::spin_loop();
+        !CONSOLE.is_locked()
+    });
+    if !free {
+        // SAFETY: whoever holds the lock had time for a screenful; it is stopped, or it is this processor
+        // below us, which does not go on. The console holds nothing that a write cut short leaves unsound.
+        #[allow(unsafe_code)]
+        unsafe {
+            CONSOLE.force_unlock();
+        }
+    }
+    print(arguments);
 }

@@ -60,7 +60,7 @@ struct Cells(UnsafeCell<Grid>);
 // SAFETY: `Screen::new` hands the contents out once, guarded by `TAKEN`.
 unsafe impl Sync for Cells {}
 
-static CELLS: Cells = Cells(UnsafeCell::new(Grid::new()));
+static CELLS: Cells = Cells(UnsafeCell::new(Grid::empty()));
 static TAKEN: AtomicBool = AtomicBool::new(false);
 
 impl Screen {
