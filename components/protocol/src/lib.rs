@@ -9,6 +9,7 @@
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 
+pub mod crash;
 pub mod failure;
 pub mod log;
 pub mod memory;
