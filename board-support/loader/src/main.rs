@@ -5,7 +5,7 @@
 //! This one checks it, puts it into free memory at a multiple of 2 MiB, relocates it, and hands it the
 //! multiboot2 information as it is.
 //!
-//! Whatever is missing or damaged ends in one sentence on the serial port and the text screen that names the
+//! Whatever is missing or damaged ends in one sentence on the serial port and the screen that names the
 //! thing and the remedy, and in a halted processor.
 #![no_std]
 #![no_main]
@@ -13,6 +13,7 @@
 mod entry;
 mod heap;
 mod report;
+mod screen;
 mod start;
 
 use core::fmt::{self, Write};
@@ -91,7 +92,7 @@ fn fail(report: &mut Report, message: fmt::Arguments<'_>) -> ! {
 #[panic_handler]
 fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
     let mut report = Report::new();
-    report.use_screen();
+    report.use_screen(Some(screen::Screen::vga()));
     fail(
         &mut report,
         format_args!("this is a fault of the loader: {info}"),

@@ -2,6 +2,7 @@
 #![allow(unsafe_code)] // Memory that the firmware describes, and the jump into the kernel.
 
 use crate::report::Report;
+use crate::screen::Screen;
 use crate::{KERNEL, LoadError};
 use core::convert::Infallible;
 use core::mem::MaybeUninit;
@@ -37,19 +38,15 @@ pub fn start_kernel(
     information: u32,
     report: &mut Report,
 ) -> Result<Infallible, LoadError> {
+    // Until the boot information says otherwise.
+    report.use_screen(Some(Screen::vga()));
     if magic != MAGIC {
-        report.use_screen();
         return Err(LoadError::NotMultiboot2(magic));
     }
-    let bytes = information_bytes(information).map_err(|error| {
-        report.use_screen();
-        LoadError::Platform(error.into())
-    })?;
+    let bytes =
+        information_bytes(information).map_err(|error| LoadError::Platform(error.into()))?;
     let info = Info::parse(bytes).map_err(|error| LoadError::Platform(error.into()))?;
-    // Without word of a screen, GRUB left the one that BIOS set up.
-    if info.framebuffer().is_none_or(|screen| screen.kind == 2) {
-        report.use_screen();
-    }
+    report.use_screen(Screen::described(&info));
 
     let platform = Platform::from_multiboot2(bytes, information.into(), loader())
         .map_err(LoadError::Platform)?;
