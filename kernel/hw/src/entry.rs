@@ -60,6 +60,8 @@ pagurus_syscall_entry:
     mov rsp, gs:[{stack_top}]
     push rax
     push rax
+    test al, al
+    jz 3f
     push rdi
     push r9
     push r8
@@ -82,6 +84,12 @@ pagurus_syscall_entry:
     pop r8
     pop r9
     pop rdi
+    call {system_call}
+    jmp pagurus_resume
+
+    // Methods have no short way.
+3:
+    mov rcx, r10
     call {system_call}
     jmp pagurus_resume
 
@@ -252,9 +260,9 @@ fatal:
     mov ecx, {gs_base_msr}
     rdmsr
     test edx, edx
-    js 3f
+    js 11f
     swapgs
-3:
+11:
     mov rdi, [rsp]
     mov rsi, [rsp + 8]
     mov rdx, [rsp + 16]
@@ -461,6 +469,9 @@ extern "C" fn system_call(
     // It may have been evicted while this processor waited for the lock: then it makes the call again some time.
     if let Some(t) = kernel.loaded() {
         kernel.syscall(t, &args);
+        if kernel.continues(t) && !cpu.pending.any() {
+            return &raw const kernel.thread(t).frame;
+        }
     }
     go_on(cpu, kernel)
 }

@@ -12,6 +12,8 @@ use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 #[derive(Debug)]
 pub struct Pending {
     vectors: [AtomicU64; 4],
+    /// How many bits are set: what is looked at most.
+    count: AtomicU64,
 }
 
 impl Pending {
@@ -19,13 +21,14 @@ impl Pending {
     pub const fn new() -> Pending {
         Pending {
             vectors: [const { AtomicU64::new(0) }; 4],
+            count: AtomicU64::new(0),
         }
     }
 
     /// Whether there is any.
     #[inline]
     pub fn any(&self) -> bool {
-        self.vectors.iter().any(|word| word.load(Relaxed) != 0)
+        self.count.load(Relaxed) != 0
     }
 
     /// Takes one out.
@@ -35,6 +38,7 @@ impl Pending {
             if bits != 0 {
                 let bit = bits.trailing_zeros();
                 word.fetch_and(!(1 << bit), Relaxed);
+                self.count.fetch_sub(1, Relaxed);
                 return Some((n as u32 * 64 + bit) as u8);
             }
         }
@@ -42,7 +46,10 @@ impl Pending {
     }
 
     fn note(&self, vector: u8) {
-        self.vectors[vector as usize / 64].fetch_or(1 << (vector % 64), Relaxed);
+        let bit = 1 << (vector % 64);
+        if self.vectors[vector as usize / 64].fetch_or(bit, Relaxed) & bit == 0 {
+            self.count.fetch_add(1, Relaxed);
+        }
     }
 }
 

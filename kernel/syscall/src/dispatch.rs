@@ -68,7 +68,15 @@ impl<M: Machine> Kernel<M> {
         let info = MessageInfo(args.info);
         let second = second_cap(args.rax);
         match call {
-            Syscall::Invoke => self.invoke(t, args),
+            Syscall::Invoke => {
+                self.caller = Some(t);
+                let result = self.invoke(t, args);
+                // A thread can end itself by a method; its memory is then no thread's any more.
+                match self.caller {
+                    Some(_) => result,
+                    None => Ok(Completion::Elsewhere),
+                }
+            }
             Syscall::Call => self.call(t, cap, info, args),
             Syscall::Send => self.send(t, cap, info, args, true),
             Syscall::TrySend => self.send(t, cap, info, args, false),
@@ -83,13 +91,9 @@ impl<M: Machine> Kernel<M> {
         }
     }
 
-    /// Puts the outcome into the thread's registers, if it is still there.
+    /// Puts the outcome into the thread's registers.
     #[inline(never)]
     fn complete(&mut self, t: ThreadId, result: Result<Completion, Error>, args: &SyscallArgs) {
-        // A thread can end itself by a system call; its memory is then no thread's any more.
-        if self.loaded() != Some(t) {
-            return;
-        }
         match result {
             Ok(Completion::Results(r)) => self.thread_mut(t).frame.complete_with(r),
             Err(error) => self.thread_mut(t).frame.fail(error),

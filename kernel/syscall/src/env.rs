@@ -127,7 +127,7 @@ impl<M: Machine> Env for Kernel<M> {
     }
 
     fn evict(&mut self, id: ThreadId) {
-        for n in 0..self.cpus.len() {
+        for n in self.online_cpus() {
             if self.cpus[n].loaded == Some(id) {
                 if n != self.here {
                     self.machine.synchronise(1 << n);

@@ -51,8 +51,12 @@ pub struct Kernel<M> {
     pub machine: M,
     /// The processors.
     pub cpus: [Cpu; MAX_CPUS],
+    /// The processors that run, as bits by number: what is done for each of them takes no time for the others.
+    pub online: u64,
     /// The processor that is in the kernel.
     pub here: usize,
+    /// The thread whose method call is being carried out, unless the call has ended it.
+    pub(crate) caller: Option<ThreadId>,
     /// First capability of the derivation list.
     pub head: Option<SlotId>,
     /// Address spaces.
@@ -71,7 +75,9 @@ impl<M: Machine> Kernel<M> {
         Kernel {
             machine,
             cpus: [Cpu::NEW; MAX_CPUS],
+            online: 0,
             here: 0,
+            caller: None,
             head: None,
             asids: AsidTable::new(),
             irqs: IrqTable::new(),
@@ -87,6 +93,16 @@ impl<M: Machine> Kernel<M> {
     #[inline(always)]
     pub fn enter(&mut self, cpu: usize) {
         self.here = cpu;
+    }
+
+    /// The numbers of the processors that run.
+    pub fn online_cpus(&self) -> impl Iterator<Item = usize> + use<M> {
+        let mut rest = self.online;
+        core::iter::from_fn(move || {
+            let n = rest.trailing_zeros() as usize;
+            rest &= rest.wrapping_sub(1);
+            (n < MAX_CPUS).then_some(n)
+        })
     }
 
     /// The thread that processor was running when it entered the kernel.

@@ -164,12 +164,11 @@ impl<M: Machine> Kernel<M> {
 
     /// Makes every processor forget translations of an address space.
     fn shoot_down(&mut self, asid: u16, virt: u64, bytes: u64) {
-        let mut others = 0;
-        for (n, cpu) in self.cpus.iter().enumerate() {
-            if cpu.online && cpu.asid == asid && n != self.here {
-                others |= 1 << n;
-            }
-        }
+        let here = self.here;
+        let others = self
+            .online_cpus()
+            .filter(|n| *n != here && self.cpus[*n].asid == asid)
+            .fold(0, |mask, n| mask | 1 << n);
         if others != 0 {
             self.machine.synchronise(others);
         }
@@ -181,7 +180,8 @@ impl<M: Machine> Kernel<M> {
     /// No processor uses the address space any more, nor its tables.
     pub(crate) fn abandon(&mut self, asid: u16) {
         let mut users = 0;
-        for (n, cpu) in self.cpus.iter_mut().enumerate() {
+        for n in self.online_cpus() {
+            let cpu = &mut self.cpus[n];
             if cpu.asid == asid {
                 cpu.asid = 0;
                 users |= 1 << n;

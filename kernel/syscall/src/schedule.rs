@@ -46,6 +46,18 @@ impl<M: Machine> Kernel<M> {
         }
     }
 
+    /// Whether thread `t`, which made a system call on this processor, simply goes on: [`Kernel::next`] would choose it, and
+    /// nothing about it is to be loaded.
+    #[inline(always)]
+    pub fn continues(&self, t: ThreadId) -> bool {
+        let cpu = &self.cpus[self.here];
+        if cpu.resched || cpu.loaded != Some(t) {
+            return false;
+        }
+        let thread = self.machine.thread(t);
+        thread.state == ThreadState::Ready && thread.sc == cpu.scheduler.current
+    }
+
     /// A ready thread has nowhere to run: it stops until somebody gives it an address space and resumes it.
     fn strand(&mut self, t: ThreadId) {
         self.machine.thread_mut(t).state = ThreadState::Inactive;
@@ -76,6 +88,7 @@ impl<M: Machine> Kernel<M> {
     pub fn cpu_online(&mut self, cpu: usize) {
         if let Some(c) = self.cpus.get_mut(cpu) {
             c.online = true;
+            self.online |= 1 << cpu;
             c.resched = true;
         }
     }

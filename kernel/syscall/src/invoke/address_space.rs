@@ -8,8 +8,8 @@ use pagurus_abi::Error;
 use pagurus_paging::{Host, PageSize, Tables};
 
 impl<M: Machine> Kernel<M> {
-    pub(crate) fn address_space_info(&mut self, i: &Invocation) -> Result<Completion, Error> {
-        let space = self.asids.get(i.slot.word as u16).ok_or(Error::TableFull)?;
+    pub(crate) fn address_space_info(&mut self, i: &Invocation<'_>) -> Result<Completion, Error> {
+        let space = self.asids.get(i.word as u16).ok_or(Error::TableFull)?;
         let pool = &space.pool;
         Ok(Completion::Results([
             pool.in_use() as u64,
@@ -19,8 +19,8 @@ impl<M: Machine> Kernel<M> {
         ]))
     }
 
-    pub(crate) fn address_space_query(&mut self, i: &Invocation) -> Result<Completion, Error> {
-        let space = self.asids.get(i.slot.word as u16).ok_or(Error::TableFull)?;
+    pub(crate) fn address_space_query(&mut self, i: &Invocation<'_>) -> Result<Completion, Error> {
+        let space = self.asids.get(i.word as u16).ok_or(Error::TableFull)?;
         let tables = Tables::<Host>::new(space.root, PageSize::Size1G);
         let found = tables
             .translate(&self.machine, i.a[0])

@@ -11,12 +11,14 @@ use pagurus_cap::derive::{self, Refinement};
 use pagurus_cap::{Flags, Outcome, Slot, SlotId, Slots, delete, revoke};
 
 impl<M: Machine> Kernel<M> {
-    fn own_slot(&self, i: &Invocation, index: u64) -> Result<SlotId, Error> {
-        CNode::of(&i.slot).ok_or(Error::WrongKind)?.at(index)
+    fn own_slot(&self, i: &Invocation<'_>, index: u64) -> Result<SlotId, Error> {
+        let base = SlotId::new(i.object).ok_or(Error::WrongKind)?;
+        let bits = i.size_bits;
+        CNode { base, bits }.at(index)
     }
 
-    pub(crate) fn cnode_mint(&mut self, i: &Invocation) -> Result<Completion, Error> {
-        let [index, cnode, source, argument] = i.a;
+    pub(crate) fn cnode_mint(&mut self, i: &Invocation<'_>) -> Result<Completion, Error> {
+        let [index, cnode, source, argument] = *i.a;
         let refinement = match i.p >> 8 & 0xff {
             MINT_PLAIN => Refinement::Plain,
             MINT_BADGE => Refinement::Badge(argument),
@@ -26,19 +28,19 @@ impl<M: Machine> Kernel<M> {
         let to = self.own_slot(i, index)?;
         let from = self.cnode_by(i.thread, cnode, Rights::READ)?.at(source)?;
         let rights = Rights::from_bits_truncate(i.p as u8);
-        derive::mint(self, from, to, i.slot.object, rights, refinement)?;
+        derive::mint(self, from, to, i.object, rights, refinement)?;
         Ok(Completion::OK)
     }
 
-    pub(crate) fn cnode_move(&mut self, i: &Invocation) -> Result<Completion, Error> {
-        let [index, cnode, source, _] = i.a;
+    pub(crate) fn cnode_move(&mut self, i: &Invocation<'_>) -> Result<Completion, Error> {
+        let [index, cnode, source, _] = *i.a;
         let to = self.own_slot(i, index)?;
         let from = self.cnode_by(i.thread, cnode, Rights::RW)?.at(source)?;
-        derive::move_to(self, from, to, i.slot.object)?;
+        derive::move_to(self, from, to, i.object)?;
         Ok(Completion::OK)
     }
 
-    pub(crate) fn cnode_delete(&mut self, i: &Invocation) -> Result<Completion, Error> {
+    pub(crate) fn cnode_delete(&mut self, i: &Invocation<'_>) -> Result<Completion, Error> {
         let at = self.own_slot(i, i.a[0])?;
         if self.slot(at).is_empty() {
             return Err(Error::EmptySlot);
@@ -46,7 +48,7 @@ impl<M: Machine> Kernel<M> {
         Ok(restart_unless_done(delete(self, at)))
     }
 
-    pub(crate) fn cnode_revoke(&mut self, i: &Invocation) -> Result<Completion, Error> {
+    pub(crate) fn cnode_revoke(&mut self, i: &Invocation<'_>) -> Result<Completion, Error> {
         let at = self.own_slot(i, i.a[0])?;
         if self.slot(at).is_empty() {
             return Err(Error::EmptySlot);
@@ -54,7 +56,7 @@ impl<M: Machine> Kernel<M> {
         Ok(restart_unless_done(revoke(self, at)))
     }
 
-    pub(crate) fn cnode_inspect(&mut self, i: &Invocation) -> Result<Completion, Error> {
+    pub(crate) fn cnode_inspect(&mut self, i: &Invocation<'_>) -> Result<Completion, Error> {
         let at = self.own_slot(i, i.a[0])?;
         let slot = self.slot(at);
         let virt = slot.mapping().map_or(0, |m| m.virt);

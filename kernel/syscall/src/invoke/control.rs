@@ -17,7 +17,7 @@ impl<M: Machine> Kernel<M> {
         }))
     }
 
-    pub(crate) fn kernel_describe(&mut self, i: &Invocation) -> Result<Completion, Error> {
+    pub(crate) fn kernel_describe(&mut self, i: &Invocation<'_>) -> Result<Completion, Error> {
         let mut at = self.head;
         for _ in 0..i.a[0] {
             let Some(id) = at else { break };
@@ -37,13 +37,13 @@ impl<M: Machine> Kernel<M> {
         ]))
     }
 
-    pub(crate) fn kernel_halt(&mut self, i: &Invocation) -> Result<Completion, Error> {
+    pub(crate) fn kernel_halt(&mut self, i: &Invocation<'_>) -> Result<Completion, Error> {
         self.machine.halt(i.a[0] as u32)
     }
 
-    pub(crate) fn kernel_write(&mut self, i: &Invocation) -> Result<Completion, Error> {
+    pub(crate) fn kernel_write(&mut self, i: &Invocation<'_>) -> Result<Completion, Error> {
         let mut bytes = [0; 32];
-        for (chunk, word) in bytes.chunks_exact_mut(8).zip(i.a) {
+        for (chunk, word) in bytes.chunks_exact_mut(8).zip(*i.a) {
             chunk.copy_from_slice(&word.to_le_bytes());
         }
         let text = bytes.get(..i.p as usize).ok_or(Error::InvalidArgument)?;

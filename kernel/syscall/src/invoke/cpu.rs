@@ -7,8 +7,8 @@ use crate::machine::Machine;
 use pagurus_abi::Error;
 
 impl<M: Machine> Kernel<M> {
-    pub(crate) fn cpu_info(&mut self, i: &Invocation) -> Result<Completion, Error> {
-        let n = i.slot.object;
+    pub(crate) fn cpu_info(&mut self, i: &Invocation<'_>) -> Result<Completion, Error> {
+        let n = i.object;
         let online = self.cpus.get(n).ok_or(Error::InvalidArgument)?.online;
         Ok(Completion::Results([
             n as u64,

@@ -14,19 +14,19 @@ const MAPPABLE: Rights = Rights::RW.union(Rights::EXECUTE);
 const PAGE_MASK: u64 = 0xfff;
 
 impl<M: Machine> Kernel<M> {
-    pub(crate) fn frame_map(&mut self, i: &Invocation) -> Result<Completion, Error> {
-        let [space, virt, offset, length] = i.a;
+    pub(crate) fn frame_map(&mut self, i: &Invocation<'_>) -> Result<Completion, Error> {
+        let [space, virt, offset, length] = *i.a;
         let perms = u8::try_from(length & PAGE_MASK).map_err(|_| Error::InvalidArgument)?;
         let perms = Rights::from_bits(perms).ok_or(Error::InvalidArgument)?;
         let length = length & !PAGE_MASK;
         if !MAPPABLE.contains(perms) {
             return Err(Error::InvalidArgument);
         }
-        if !i.slot.rights.contains(perms) {
+        if !i.rights.contains(perms) {
             return Err(Error::MissingRights);
         }
         let mut cache = CacheMode::from_u64(i.p).ok_or(Error::InvalidArgument)?;
-        if i.slot.is_device() {
+        if i.is_device() {
             if perms.contains(Rights::EXECUTE) {
                 return Err(Error::DeviceMemory);
             }
@@ -37,7 +37,7 @@ impl<M: Machine> Kernel<M> {
         if (offset | virt) & PAGE_MASK != 0 {
             return Err(Error::Misaligned);
         }
-        let size = i.slot.bytes();
+        let size = 1u64 << i.size_bits;
         if length == 0 || offset > size || length > size - offset {
             return Err(Error::InvalidArgument);
         }
@@ -56,8 +56,8 @@ impl<M: Machine> Kernel<M> {
         )
     }
 
-    pub(crate) fn frame_unmap(&mut self, i: &Invocation) -> Result<Completion, Error> {
-        if i.slot.mapping().is_none() {
+    pub(crate) fn frame_unmap(&mut self, i: &Invocation<'_>) -> Result<Completion, Error> {
+        if self.slot(i.at).mapping().is_none() {
             return Err(Error::NotMapped);
         }
         loop {
@@ -71,11 +71,11 @@ impl<M: Machine> Kernel<M> {
         }
     }
 
-    pub(crate) fn frame_info(&mut self, i: &Invocation) -> Result<Completion, Error> {
+    pub(crate) fn frame_info(&mut self, i: &Invocation<'_>) -> Result<Completion, Error> {
         let device = (self.slot(i.at).is_device() as u64) << 8;
         Ok(Completion::Results([
-            i.slot.object as u64,
-            i.slot.size_bits as u64 | device,
+            i.object as u64,
+            i.size_bits as u64 | device,
             0,
             0,
         ]))

@@ -9,8 +9,8 @@ use pagurus_abi::{Error, Kind, Rights};
 use pagurus_cap::{Slot, Slots, cnode, delete, derive, tree};
 
 impl<M: Machine> Kernel<M> {
-    pub(crate) fn irq_issue(&mut self, i: &Invocation) -> Result<Completion, Error> {
-        let [gsi, dest, index, _] = i.a;
+    pub(crate) fn irq_issue(&mut self, i: &Invocation<'_>) -> Result<Completion, Error> {
+        let [gsi, dest, index, _] = *i.a;
         let mode = IrqMode {
             level: i.p & 1 != 0,
             low: i.p & 2 != 0,
@@ -24,7 +24,7 @@ impl<M: Machine> Kernel<M> {
         if !self.slot(at).is_empty() {
             return Err(Error::OccupiedSlot);
         }
-        if i.slot.depth == u8::MAX {
+        if i.depth == u8::MAX {
             return Err(Error::TooDeep);
         }
         if self.irqs.issued(gsi).is_some() {
@@ -38,22 +38,22 @@ impl<M: Machine> Kernel<M> {
         Ok(Completion::OK)
     }
 
-    pub(crate) fn irq_bind(&mut self, i: &Invocation) -> Result<Completion, Error> {
+    pub(crate) fn irq_bind(&mut self, i: &Invocation<'_>) -> Result<Completion, Error> {
         let source = self.slot_by(i.thread, i.a[0], Kind::Notification, Rights::WRITE)?;
-        let gsi = i.slot.object as u32;
+        let gsi = i.object as u32;
         let binding = self.machine.irq_binding(gsi);
         // The binding is in no container that could be looked at; 0 says so.
         derive::bind(self, source, binding, 0)?;
         Ok(Completion::OK)
     }
 
-    pub(crate) fn irq_ack(&mut self, i: &Invocation) -> Result<Completion, Error> {
-        self.machine.irq_mask(i.slot.object as u32, false);
+    pub(crate) fn irq_ack(&mut self, i: &Invocation<'_>) -> Result<Completion, Error> {
+        self.machine.irq_mask(i.object as u32, false);
         Ok(Completion::OK)
     }
 
-    pub(crate) fn irq_unbind(&mut self, i: &Invocation) -> Result<Completion, Error> {
-        let gsi = i.slot.object as u32;
+    pub(crate) fn irq_unbind(&mut self, i: &Invocation<'_>) -> Result<Completion, Error> {
+        let gsi = i.object as u32;
         let binding = self.machine.irq_binding(gsi);
         if self.slot(binding).is_empty() {
             return Err(Error::NotBound);

@@ -18,22 +18,34 @@ use crate::machine::Machine;
 use pagurus_abi::method::{Method, MethodInfo};
 use pagurus_abi::{Error, Kind, Rights};
 use pagurus_cap::cnode::CNode;
-use pagurus_cap::{Slot, SlotId, Slots};
+use pagurus_cap::{Flags, SlotId, Slots};
 use pagurus_ipc::{Env, ThreadId};
 
 /// A method call with its capability looked up and checked.
 #[derive(Clone, Copy)]
-pub(crate) struct Invocation {
+pub(crate) struct Invocation<'a> {
     /// Who calls.
     pub thread: ThreadId,
     /// Where the capability to the object is.
     pub at: SlotId,
-    /// That capability.
-    pub slot: Slot,
+    /// What that capability has, as far as methods commonly need it.
+    pub object: usize,
+    pub word: u64,
+    pub rights: Rights,
+    pub size_bits: u8,
+    pub flags: Flags,
+    pub depth: u8,
     /// The parameter `p`.
     pub p: u64,
     /// The arguments.
-    pub a: [u64; 4],
+    pub a: &'a [u64; 4],
+}
+
+impl Invocation<'_> {
+    /// Whether the object is device memory.
+    pub const fn is_device(&self) -> bool {
+        self.flags.has(Flags::DEVICE)
+    }
 }
 
 /// What a method needs of the capability it is called on.
@@ -70,7 +82,7 @@ impl<M: Machine> Kernel<M> {
         let info = MethodInfo(args.info);
         let method = info.method().ok_or(Error::InvalidCall)?;
         let at = self.thread(t).slot_at(args.cap)?;
-        let slot = *self.slot(at);
+        let slot = self.slot(at);
         if slot.is_empty() {
             return Err(Error::EmptySlot);
         }
@@ -83,12 +95,18 @@ impl<M: Machine> Kernel<M> {
         if !slot.rights.contains(rights) {
             return Err(Error::MissingRights);
         }
+        let size_bits = slot.size_bits;
         let i = Invocation {
             thread: t,
             at,
-            slot,
+            object: slot.object,
+            word: slot.word,
+            rights: slot.rights,
+            size_bits,
+            flags: slot.flags,
+            depth: slot.depth,
             p: info.parameter(),
-            a: args.words,
+            a: &args.words,
         };
         match method {
             Method::UntypedRetype => self.untyped_retype(&i),
@@ -98,7 +116,7 @@ impl<M: Machine> Kernel<M> {
             Method::CNodeDelete => self.cnode_delete(&i),
             Method::CNodeRevoke => self.cnode_revoke(&i),
             Method::CNodeInspect => self.cnode_inspect(&i),
-            Method::CNodeSize => Ok(Completion::Results([1 << slot.size_bits, 0, 0, 0])),
+            Method::CNodeSize => Ok(Completion::Results([1 << size_bits, 0, 0, 0])),
             Method::ThreadBind => self.thread_bind(&i),
             Method::ThreadUnbind => self.thread_unbind(&i),
             Method::ThreadStart => self.thread_start(&i),

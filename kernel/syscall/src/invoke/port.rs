@@ -7,13 +7,13 @@ use crate::machine::Machine;
 use pagurus_abi::Error;
 
 /// The port and width, if the capability covers all of it.
-fn checked(i: &Invocation) -> Result<(u16, u8), Error> {
+fn checked(i: &Invocation<'_>) -> Result<(u16, u8), Error> {
     let width = match i.p {
         1 | 2 | 4 => i.p as u8,
         _ => return Err(Error::InvalidArgument),
     };
     let port = u16::try_from(i.a[0]).map_err(|_| Error::InvalidArgument)?;
-    let (first, last) = (i.slot.word & 0xffff, i.slot.word >> 16);
+    let (first, last) = (i.word & 0xffff, i.word >> 16);
     let end = port as u64 + width as u64 - 1;
     if (port as u64) < first || end > last {
         return Err(Error::MissingRights);
@@ -22,13 +22,13 @@ fn checked(i: &Invocation) -> Result<(u16, u8), Error> {
 }
 
 impl<M: Machine> Kernel<M> {
-    pub(crate) fn port_in(&mut self, i: &Invocation) -> Result<Completion, Error> {
+    pub(crate) fn port_in(&mut self, i: &Invocation<'_>) -> Result<Completion, Error> {
         let (port, width) = checked(i)?;
         let value = self.machine.port_in(port, width);
         Ok(Completion::Results([value as u64, 0, 0, 0]))
     }
 
-    pub(crate) fn port_out(&mut self, i: &Invocation) -> Result<Completion, Error> {
+    pub(crate) fn port_out(&mut self, i: &Invocation<'_>) -> Result<Completion, Error> {
         let (port, width) = checked(i)?;
         self.machine.port_out(port, width, i.a[1] as u32);
         Ok(Completion::OK)

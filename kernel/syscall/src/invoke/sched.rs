@@ -12,13 +12,13 @@ use pagurus_ipc::thread::SCHED_BINDING;
 use pagurus_ipc::{Env, ThreadId, time};
 use pagurus_sched::{ContextState, Contexts, ScId};
 
-fn subject(i: &Invocation) -> Result<ScId, Error> {
-    ScId::new(i.slot.object).ok_or(Error::EmptySlot)
+fn subject(i: &Invocation<'_>) -> Result<ScId, Error> {
+    ScId::new(i.object).ok_or(Error::EmptySlot)
 }
 
 impl<M: Machine> Kernel<M> {
-    pub(crate) fn sched_configure(&mut self, i: &Invocation) -> Result<Completion, Error> {
-        let [cpu, budget, period, _] = i.a;
+    pub(crate) fn sched_configure(&mut self, i: &Invocation<'_>) -> Result<Completion, Error> {
+        let [cpu, budget, period, _] = *i.a;
         let sc = subject(i)?;
         let processor = *self.lookup(i.thread, cpu, Kind::Cpu, Rights::WRITE)?;
         let priority = u8::try_from(i.p).map_err(|_| Error::InvalidArgument)?;
@@ -53,7 +53,7 @@ impl<M: Machine> Kernel<M> {
         Ok(Completion::OK)
     }
 
-    pub(crate) fn sched_bind(&mut self, i: &Invocation) -> Result<Completion, Error> {
+    pub(crate) fn sched_bind(&mut self, i: &Invocation<'_>) -> Result<Completion, Error> {
         let sc = subject(i)?;
         let slot = self.lookup(i.thread, i.a[0], Kind::Thread, Rights::WRITE)?;
         let t = ThreadId::new(slot.object).ok_or(Error::EmptySlot)?;
@@ -80,7 +80,7 @@ impl<M: Machine> Kernel<M> {
         Ok(())
     }
 
-    pub(crate) fn sched_unbind(&mut self, i: &Invocation) -> Result<Completion, Error> {
+    pub(crate) fn sched_unbind(&mut self, i: &Invocation<'_>) -> Result<Completion, Error> {
         let sc = subject(i)?;
         let t = ThreadId::new(self.sc(sc).home).ok_or(Error::NotBound)?;
         // A binding has no children and is let go of in one step.
@@ -88,7 +88,7 @@ impl<M: Machine> Kernel<M> {
         Ok(Completion::OK)
     }
 
-    pub(crate) fn sched_info(&mut self, i: &Invocation) -> Result<Completion, Error> {
+    pub(crate) fn sched_info(&mut self, i: &Invocation<'_>) -> Result<Completion, Error> {
         let sc = subject(i)?;
         let used = self.used_ns(sc);
         let context = *self.sc(sc);

@@ -11,13 +11,13 @@ use pagurus_cap::cnode::CNode;
 use pagurus_cap::{SlotId, Slots, delete, derive};
 use pagurus_ipc::{Env, NotificationId, ThreadId, cancel, time};
 
-fn subject(i: &Invocation) -> Result<ThreadId, Error> {
-    ThreadId::new(i.slot.object).ok_or(Error::EmptySlot)
+fn subject(i: &Invocation<'_>) -> Result<ThreadId, Error> {
+    ThreadId::new(i.object).ok_or(Error::EmptySlot)
 }
 
 impl<M: Machine> Kernel<M> {
-    pub(crate) fn thread_bind(&mut self, i: &Invocation) -> Result<Completion, Error> {
-        let [place, cap, offset, _] = i.a;
+    pub(crate) fn thread_bind(&mut self, i: &Invocation<'_>) -> Result<Completion, Error> {
+        let [place, cap, offset, _] = *i.a;
         let t = subject(i)?;
         let place = ThreadBinding::from_u64(place).ok_or(Error::InvalidArgument)?;
         let (kind, rights) = match place {
@@ -88,7 +88,7 @@ impl<M: Machine> Kernel<M> {
         Ok(())
     }
 
-    pub(crate) fn thread_unbind(&mut self, i: &Invocation) -> Result<Completion, Error> {
+    pub(crate) fn thread_unbind(&mut self, i: &Invocation<'_>) -> Result<Completion, Error> {
         let t = subject(i)?;
         let place = ThreadBinding::from_u64(i.a[0]).ok_or(Error::InvalidArgument)?;
         let binding = t.binding(place as usize);
@@ -101,7 +101,7 @@ impl<M: Machine> Kernel<M> {
     }
 
     /// The subject, if it is not doing anything.
-    fn inactive(&self, i: &Invocation) -> Result<ThreadId, Error> {
+    fn inactive(&self, i: &Invocation<'_>) -> Result<ThreadId, Error> {
         let t = subject(i)?;
         if self.thread(t).state == ThreadState::Inactive {
             Ok(t)
@@ -110,8 +110,8 @@ impl<M: Machine> Kernel<M> {
         }
     }
 
-    pub(crate) fn thread_start(&mut self, i: &Invocation) -> Result<Completion, Error> {
-        let [rip, rsp, rdi, rsi] = i.a;
+    pub(crate) fn thread_start(&mut self, i: &Invocation<'_>) -> Result<Completion, Error> {
+        let [rip, rsp, rdi, rsi] = *i.a;
         let t = self.inactive(i)?;
         if rip >= USER_END || rsp >= USER_END {
             return Err(Error::InvalidArgument);
@@ -124,7 +124,7 @@ impl<M: Machine> Kernel<M> {
         Ok(Completion::OK)
     }
 
-    pub(crate) fn thread_suspend(&mut self, i: &Invocation) -> Result<Completion, Error> {
+    pub(crate) fn thread_suspend(&mut self, i: &Invocation<'_>) -> Result<Completion, Error> {
         let t = subject(i)?;
         if t == i.thread {
             // Its own registers are complete once it has its answer.
@@ -158,7 +158,7 @@ impl<M: Machine> Kernel<M> {
         time::detach(self, t);
     }
 
-    pub(crate) fn thread_resume(&mut self, i: &Invocation) -> Result<Completion, Error> {
+    pub(crate) fn thread_resume(&mut self, i: &Invocation<'_>) -> Result<Completion, Error> {
         let t = self.inactive(i)?;
         if self.thread(t).cr3 == 0 {
             return Err(Error::MissingBinding);
@@ -167,7 +167,10 @@ impl<M: Machine> Kernel<M> {
         Ok(Completion::OK)
     }
 
-    pub(crate) fn thread_read_registers(&mut self, i: &Invocation) -> Result<Completion, Error> {
+    pub(crate) fn thread_read_registers(
+        &mut self,
+        i: &Invocation<'_>,
+    ) -> Result<Completion, Error> {
         let t = subject(i)?;
         let buffer = self.buffer_of(i.thread)?;
         if self.thread(t).state == ThreadState::Ready {
@@ -180,7 +183,10 @@ impl<M: Machine> Kernel<M> {
         Ok(Completion::OK)
     }
 
-    pub(crate) fn thread_write_registers(&mut self, i: &Invocation) -> Result<Completion, Error> {
+    pub(crate) fn thread_write_registers(
+        &mut self,
+        i: &Invocation<'_>,
+    ) -> Result<Completion, Error> {
         let t = self.inactive(i)?;
         let buffer = self.buffer_of(i.thread)?;
         let words = core::array::from_fn(|n| self.machine.word(buffer, n));
@@ -192,8 +198,8 @@ impl<M: Machine> Kernel<M> {
         Ok(Completion::OK)
     }
 
-    pub(crate) fn thread_set_flags(&mut self, i: &Invocation) -> Result<Completion, Error> {
-        let [flags, fs_base, _, _] = i.a;
+    pub(crate) fn thread_set_flags(&mut self, i: &Invocation<'_>) -> Result<Completion, Error> {
+        let [flags, fs_base, _, _] = *i.a;
         let t = self.inactive(i)?;
         if flags & !THREAD_FPU != 0 || fs_base >= USER_END {
             return Err(Error::InvalidArgument);
@@ -205,7 +211,7 @@ impl<M: Machine> Kernel<M> {
         Ok(Completion::OK)
     }
 
-    pub(crate) fn thread_info(&mut self, i: &Invocation) -> Result<Completion, Error> {
+    pub(crate) fn thread_info(&mut self, i: &Invocation<'_>) -> Result<Completion, Error> {
         let t = subject(i)?;
         let thread = *self.thread(t);
         let (used, cpu) = match thread.home {

@@ -19,8 +19,8 @@ const fn kernel_uses(kind: Kind) -> bool {
 }
 
 impl<M: Machine> Kernel<M> {
-    pub(crate) fn untyped_retype(&mut self, i: &Invocation) -> Result<Completion, Error> {
-        let [dest, index, _, count] = i.a;
+    pub(crate) fn untyped_retype(&mut self, i: &Invocation<'_>) -> Result<Completion, Error> {
+        let [dest, index, _, count] = *i.a;
         let kind = Kind::from_u8(i.p as u8).ok_or(Error::InvalidArgument)?;
         let request = Request {
             kind,
@@ -30,8 +30,8 @@ impl<M: Machine> Kernel<M> {
             count,
         };
         let plan = untyped::plan(self, i.at, &request)?;
-        let base = i.slot.object as u64;
-        if !i.slot.is_device() && !self.machine.reaches(base + plan.end) {
+        let base = i.object as u64;
+        if !i.is_device() && !self.machine.reaches(base + plan.end) {
             return Err(Error::OutOfMemory);
         }
         if kind == Kind::AddressSpace && self.asids.free() < count as usize {
@@ -82,23 +82,23 @@ impl<M: Machine> Kernel<M> {
         }
     }
 
-    pub(crate) fn untyped_info(&mut self, i: &Invocation) -> Result<Completion, Error> {
+    pub(crate) fn untyped_info(&mut self, i: &Invocation<'_>) -> Result<Completion, Error> {
         let used = untyped::watermark(self, i.at);
         let mut count = 0;
-        let mut next = i.slot.next;
+        let mut next = self.slot(i.at).next;
         while let Some(id) = next
-            && self.slot(id).depth > i.slot.depth
+            && self.slot(id).depth > i.depth
             && count < COUNT_LIMIT
         {
             count += 1;
             next = self.slot(id).next;
         }
         debug_assert!(count == 0 || tree::has_children(self, i.at));
-        let device = (i.slot.is_device() as u64) << 8;
+        let device = (i.is_device() as u64) << 8;
         Ok(Completion::Results([
-            i.slot.object as u64,
-            i.slot.size_bits as u64 | device,
-            i.slot.bytes() - used,
+            i.object as u64,
+            i.size_bits as u64 | device,
+            (1 << i.size_bits) - used,
             count,
         ]))
     }
