@@ -62,7 +62,7 @@ impl System {
                 audit.skip(member.id, &mut report).map_err(bug)?;
                 continue;
             };
-            for slot in 0..slots_of(cnode)? {
+            for slot in FIRST_SLOT..slots_of(cnode)? {
                 let found = cnode.inspect(slot)?;
                 if found.info.kind() == Some(Kind::Empty) {
                     continue;
@@ -144,6 +144,9 @@ impl System {
         Ok(())
     }
 }
+
+/// Slot 0 is no slot.
+const FIRST_SLOT: u32 = 1;
 
 fn slots_of(cnode: Cap<CNode>) -> Result<u32, Failure> {
     u32::try_from(cnode.size()?).map_err(|_| Reason::InvalidArgument.into())

@@ -4,7 +4,7 @@ use crate::own;
 use crate::system::System;
 use alloc::vec::Vec;
 use pagurus_abi::Kind;
-use pagurus_abi::boot::slot;
+use pagurus_abi::boot::{ROOT_MEMORY_BITS, slot};
 use pagurus_protocol::name::Name;
 use pagurus_protocol::root::{
     Audit, AuditLine, AuditText, BADGE_CONTROL, Capabilities, CapabilityPage, CapabilityRow, Check,
@@ -196,6 +196,7 @@ impl System {
         let mut info = ComponentInfo {
             state: ComponentState::Running as u8,
             name: Name::new(ROOT_NAME),
+            memory_bytes: 1 << ROOT_MEMORY_BITS,
             ..ComponentInfo::default()
         };
         if let Ok(now) = thread.info() {
@@ -217,7 +218,8 @@ impl System {
         let cnode = self.cnode(id).ok_or(Reason::NotFound)?;
         let slots = u32::try_from(cnode.size()?).map_err(|_| Reason::InvalidArgument)?;
         let mut rows = Vec::with_capacity(ROWS_PER_PAGE);
-        let mut next = ask.first;
+        // Slot 0 is no slot.
+        let mut next = ask.first.max(1);
         while next < slots && rows.len() < ROWS_PER_PAGE {
             let found = cnode.inspect(next)?;
             if found.info.kind() != Some(Kind::Empty) {
