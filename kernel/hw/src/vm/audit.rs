@@ -1,5 +1,6 @@
 //! Looking for mappings that the kernel must not have.
 
+use super::image::Segments;
 use super::layout::IMAGE;
 use super::{MapError, format, image, with};
 use core::fmt;
@@ -64,17 +65,29 @@ impl fmt::Display for Violation {
 pub fn wx_audit() -> Result<Option<Violation>, MapError> {
     with(|vm| {
         let segments = image::segments();
-        let walk = Walk {
-            memory: &vm.memory,
-            text: Range::new(
-                IMAGE as u64 + segments.text.0,
-                IMAGE as u64 + segments.text.1,
-            ),
-            constant: Range::new(vm.image.start, vm.image.start + segments.data),
-        };
-        let all = WRITE | USER;
-        Ok(walk.table(vm.tables.root(), LEVELS - 1, 0, all))
+        Ok(audit(
+            &vm.memory,
+            vm.tables.root(),
+            vm.image.start,
+            &segments,
+        ))
     })
+}
+
+/// The same for any tables: `root` is the top-level one, `image` the physical address of the kernel's image.
+pub(super) fn audit(
+    memory: &impl PhysMem,
+    root: u64,
+    image: u64,
+    segments: &Segments,
+) -> Option<Violation> {
+    let (text, text_end) = segments.text;
+    let walk = Walk {
+        memory,
+        text: Range::new(IMAGE as u64 + text, IMAGE as u64 + text_end),
+        constant: Range::new(image, image + segments.data),
+    };
+    walk.table(root, LEVELS - 1, 0, WRITE | USER)
 }
 
 struct Walk<'a, M> {

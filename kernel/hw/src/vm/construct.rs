@@ -1,16 +1,11 @@
 //! Building the kernel's page tables.
 #![allow(unsafe_code)] // Physical memory before the direct map.
 
-use super::layout::{
-    DEVICE_WINDOW, DIRECT_MAP, DIRECT_MAP_BYTES, IMAGE, MAX_IMAGE_BYTES, STACK_WINDOW,
-    TOP_LEVEL_BYTES,
-};
+use super::layout::{DEVICE_WINDOW, MAX_IMAGE_BYTES, STACK_WINDOW, TOP_LEVEL_BYTES};
 use super::memory::{BootPool, Physical};
-use super::{KernelFormat, MapError, VM, Vm, format, image};
-use pagurus_abi::Rights;
-use pagurus_abi::method::CacheMode;
-use pagurus_boot::{BootPages, PAGE, Platform, Range};
-use pagurus_paging::{Mapping, PageFormat, PageSize, PhysMem, TablePool, Tables};
+use super::{KernelFormat, MapError, VM, Vm, format, image, plan};
+use pagurus_boot::{BootPages, Platform, Range};
+use pagurus_paging::{PageFormat, PageSize, PhysMem, TablePool, Tables};
 
 /// Builds the kernel's page tables and remembers them. `identity` is the entry of the top-level table that
 /// maps physical memory below `limit` one to one; the caller loads the tables, goes to the final addresses and
@@ -44,6 +39,7 @@ pub unsafe fn construct(
         memory.write(root, index, table | KernelFormat::TABLE);
     }
 
+    let segments = image::segments();
     let mut vm = Vm {
         tables: Tables::new(root, largest),
         memory,
@@ -52,63 +48,18 @@ pub unsafe fn construct(
         finished: false,
         next_device: DEVICE_WINDOW,
         next_stack: STACK_WINDOW,
-        image: Range::new(
-            platform.image.start,
-            platform.image.start + image::segments().end,
-        ),
+        image: Range::new(platform.image.start, platform.image.start + segments.end),
     };
-    map_image(&mut vm)?;
-    map_ram(&mut vm, platform)?;
-    *VM.lock() = Some(vm);
-    Ok(root)
-}
-
-fn map_image(vm: &mut Vm) -> Result<(), MapError> {
-    let segments = image::segments();
     if segments.end > MAX_IMAGE_BYTES {
         return Err(MapError::ImageTooLarge);
     }
-    let (text, text_end) = segments.text;
-    for (start, end, perms) in [
-        (0, text, Rights::READ),
-        (text, text_end, Rights::READ | Rights::EXECUTE),
-        (segments.data, segments.end, Rights::RW),
-    ] {
-        vm.map(&Mapping {
-            virt: IMAGE as u64 + start,
-            phys: vm.image.start + start,
-            length: end - start,
-            perms,
-            cache: CacheMode::Default,
-        })?;
+    for mapping in plan::image(vm.image.start, &segments) {
+        vm.map(&mapping)?;
     }
-    Ok(())
-}
-
-/// The direct map. The kernel's constants and code must not be writable through it.
-fn map_ram(vm: &mut Vm, platform: &Platform) -> Result<(), MapError> {
-    let within = Range::new(0, DIRECT_MAP_BYTES);
-    let constant = Range::new(vm.image.start, vm.image.start + image::segments().data);
-    for range in platform.ram.ranges() {
-        let range = range.intersection(within);
-        let below = Range::new(range.start, range.end.min(constant.start));
-        let above = Range::new(range.start.max(constant.end), range.end);
-        for (piece, perms) in [
-            (below, Rights::RW),
-            (range.intersection(constant), Rights::READ),
-            (above, Rights::RW),
-        ] {
-            if piece.length() < PAGE {
-                continue;
-            }
-            vm.map(&Mapping {
-                virt: DIRECT_MAP as u64 + piece.start,
-                phys: piece.start,
-                length: piece.length(),
-                perms,
-                cache: CacheMode::Default,
-            })?;
-        }
+    let constants = Range::new(vm.image.start, vm.image.start + segments.data);
+    for mapping in plan::direct_map(&platform.ram, constants) {
+        vm.map(&mapping)?;
     }
-    Ok(())
+    *VM.lock() = Some(vm);
+    Ok(root)
 }

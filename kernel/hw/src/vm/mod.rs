@@ -11,6 +11,9 @@ mod format;
 pub mod image;
 pub mod layout;
 mod memory;
+mod plan;
+#[cfg(test)]
+mod tests;
 pub mod trampoline;
 mod windows;
 
