@@ -8,7 +8,7 @@ use crate::pending::Pending;
 use crate::switch::Residue;
 use core::arch::asm;
 use core::mem::offset_of;
-use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use pagurus_abi::layout::MAX_CPUS;
 use x86::msr;
 
@@ -25,7 +25,6 @@ pub struct PerCpu {
     pub scratch: AtomicU64,
     index: AtomicU32,
     apic_id: AtomicU32,
-    online: AtomicBool,
     /// What of a thread is in the processor.
     pub residue: Residue,
     /// Interrupts noted and not dealt with.
@@ -59,11 +58,13 @@ static BLOCKS: [PerCpu; MAX_CPUS] = [const {
         scratch: AtomicU64::new(0),
         index: AtomicU32::new(0),
         apic_id: AtomicU32::new(0),
-        online: AtomicBool::new(false),
         residue: Residue::new(),
         pending: Pending::new(),
     }
 }; MAX_CPUS];
+
+/// The processors that run, as bits by number.
+static ONLINE: AtomicU64 = AtomicU64::new(0);
 
 impl PerCpu {
     /// The processor's number, from 0 (the boot processor).
@@ -81,12 +82,13 @@ impl PerCpu {
     /// Whether it runs kernel code.
     #[inline]
     pub fn is_online(&self) -> bool {
-        self.online.load(Ordering::Acquire)
+        // A block that was never prepared has no number of its own yet.
+        self.this.load(Ordering::Relaxed) != 0 && online() & 1 << self.index() != 0
     }
 
     /// Says that this processor runs: from now on it answers interprocessor interrupts.
     pub fn set_online(&self) {
-        self.online.store(true, Ordering::Release);
+        ONLINE.fetch_or(1 << self.index(), Ordering::Release);
     }
 }
 
@@ -144,10 +146,9 @@ pub fn cpu_index() -> usize {
 }
 
 /// The processors that run, as bits by number.
+#[inline]
 pub fn online() -> u64 {
-    (0..MAX_CPUS)
-        .filter(|i| BLOCKS[*i].is_online())
-        .fold(0, |mask, i| mask | 1 << i)
+    ONLINE.load(Ordering::Acquire)
 }
 
 /// How many processors run.
@@ -156,3 +157,21 @@ pub fn online_count() -> usize {
 }
 
 const _: () = assert!(MAX_CPUS <= u64::BITS as usize);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_prepared_processors_that_said_so_are_online() {
+        let block = prepare(7, 70, 0x7000).unwrap();
+        assert_eq!((block.index(), block.apic_id()), (7, 70));
+        assert!(!block.is_online());
+        prepare(0, 1, 0x1000).unwrap().set_online();
+        block.set_online();
+        let running = (0..MAX_CPUS).filter(|n| get(*n).is_some_and(PerCpu::is_online));
+        assert_eq!(running.fold(0, |mask, n| mask | 1 << n), 1 << 7 | 1);
+        assert_eq!((online(), online_count()), (1 << 7 | 1, 2));
+        assert!(get(MAX_CPUS).is_none() && prepare(MAX_CPUS, 0, 0).is_none());
+    }
+}

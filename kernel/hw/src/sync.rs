@@ -147,10 +147,16 @@ pub fn flush_page(address: u64) {
     unsafe { x86::tlb::flush(address as usize) };
 }
 
-/// The numbers of the bits that are set.
-fn bits(mask: u64) -> impl Iterator<Item = usize> {
-    (0..MAX_CPUS).filter(move |cpu| mask & 1 << cpu != 0)
+/// The numbers of the bits that are set, in ascending order.
+fn bits(mut mask: u64) -> impl Iterator<Item = usize> {
+    core::iter::from_fn(move || {
+        let lowest = mask.trailing_zeros();
+        mask &= mask.wrapping_sub(1);
+        (lowest < u64::BITS).then_some(lowest as usize)
+    })
 }
+
+const _: () = assert!(MAX_CPUS == u64::BITS as usize);
 
 #[cfg(test)]
 mod tests {
