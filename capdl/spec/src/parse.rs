@@ -116,19 +116,30 @@ fn collect_plain(objects: &mut Vec<ObjectSpec>, tables: Vec<Spanned<Plain>>, kin
     }
 }
 
-/// A fault of the text, with the component in which it stands and the keys that are possible there.
+/// A fault of the text, with the component in which it stands and what is possible there.
 fn syntax_error(source: &Source, span: Range<usize>, message: &str) -> Diagnostic {
     let mut quoted = message.split('`').skip(1).step_by(2);
-    let mut diagnostic = match (message.strip_prefix("unknown field "), quoted.next()) {
-        (Some(_), Some(key)) => {
-            let known: Vec<&str> = quoted.collect();
-            let help = did_you_mean(key, known.iter().copied())
-                .unwrap_or_else(|| format!("known here are: {}", known.join(", ")));
-            let message = format!("there is no key `{key}` here");
-            Diagnostic::new(source, "syntax", span.clone(), message).with_help(help)
-        }
-        _ => Diagnostic::new(source, "syntax", span.clone(), message),
+    let word = quoted.next().unwrap_or("");
+    let known: Vec<&str> = quoted.collect();
+    let possible = || {
+        did_you_mean(word, known.iter().copied())
+            .unwrap_or_else(|| format!("possible are: {}", known.join(", ")))
     };
+    let (message, help) = if message.starts_with("unknown field ") {
+        (format!("there is no key `{word}` here"), Some(possible()))
+    } else if message.starts_with("unknown variant ") {
+        (format!("`{word}` means nothing here"), Some(possible()))
+    } else if message.starts_with("missing field ") {
+        (format!("the key `{word}` is missing"), None)
+    } else {
+        let message = message
+            .replace("expected u16", "expected a number from 0 to 65535")
+            .replace("expected u32", "expected a number from 0 to 4294967295")
+            .replace("expected u64", "expected a number that is not negative");
+        (message.trim_end().to_string(), None)
+    };
+    let mut diagnostic = Diagnostic::new(source, "syntax", span.clone(), message);
+    diagnostic.help = help;
     diagnostic.component = enclosing_component(source.text(), span.start);
     diagnostic
 }
