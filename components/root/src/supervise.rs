@@ -36,8 +36,6 @@ pub fn verdict(stop: Stop, policy: Restarts, failures: u32) -> Verdict {
 pub struct Described<'a> {
     /// What the kernel reported.
     pub fault: &'a Fault,
-    /// The thread's registers, if they could be read.
-    pub registers: Option<&'a Registers>,
     /// Why it stopped.
     pub stop: Stop,
 }
@@ -70,15 +68,20 @@ impl fmt::Display for Described<'_> {
                 fault.code
             )?,
         }
-        write!(f, "; rip {:#x} rsp {:#x}", fault.rip, fault.rsp)?;
-        let Some(r) = self.registers else {
-            return Ok(());
-        };
+        write!(f, "; rip {:#x} rsp {:#x}", fault.rip, fault.rsp)
+    }
+}
+
+/// The registers of a thread that faulted, but those that the fault itself has.
+struct Dump<'a>(&'a Registers);
+
+impl fmt::Display for Dump<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let r = self.0;
         write!(
             f,
-            " rflags {:#x} rax {:#x} rbx {:#x} rcx {:#x} rdx {:#x} rsi {:#x} rdi {:#x} rbp {:#x} r8 {:#x} \
-             r9 {:#x} r10 {:#x} r11 {:#x} r12 {:#x} r13 {:#x} r14 {:#x} r15 {:#x}",
-            r.rflags,
+            "rax {:x} rbx {:x} rcx {:x} rdx {:x} rsi {:x} rdi {:x} rbp {:x} r8 {:x} r9 {:x} r10 {:x} r11 {:x} \
+             r12 {:x} r13 {:x} r14 {:x} r15 {:x} rflags {:x}",
             r.rax,
             r.rbx,
             r.rcx,
@@ -93,7 +96,8 @@ impl fmt::Display for Described<'_> {
             r.r12,
             r.r13,
             r.r14,
-            r.r15
+            r.r15,
+            r.rflags
         )
     }
 }
@@ -139,11 +143,7 @@ impl System {
         };
         let failures = self.member(id).map_or(0, |m| m.failures);
         let verdict = verdict(stop, component.restarts, failures);
-        let described = Described {
-            fault,
-            registers: registers.as_ref(),
-            stop,
-        };
+        let described = Described { fault, stop };
         let next = match verdict {
             Verdict::Restart => "it is started again",
             Verdict::Done => "it was done",
@@ -153,6 +153,9 @@ impl System {
             log::info!("component `{}` {described}", component.name);
         } else {
             log::error!("component `{}`: {described}: {next}", component.name);
+            if let (Stop::Fault, Some(registers)) = (stop, &registers) {
+                log::info!("component `{}`: {}", component.name, Dump(registers));
+            }
         }
         match verdict {
             Verdict::Restart => {
@@ -225,7 +228,6 @@ mod tests {
         let text = |code| {
             let described = Described {
                 fault: &fault(code),
-                registers: None,
                 stop: Stop::Fault,
             };
             std::format!("{described}")
