@@ -49,7 +49,7 @@ pub fn init(platform: &Platform) {
 
 /// Ends the machine: by an emulator's exit device with `code`, else by ACPI soft-off, else by a reset.
 pub fn halt(code: u32) -> ! {
-    x86_interrupts_off();
+    interrupts_off();
     let known = KNOWN.get();
     // A real machine may have something else at these ports. Before the firmware's tables are read, what
     // went wrong matters more.
@@ -64,7 +64,7 @@ pub fn halt(code: u32) -> ! {
 
 /// Resets the machine: by the ACPI reset register, else by the keyboard controller, else by a triple fault.
 pub fn reset() -> ! {
-    x86_interrupts_off();
+    interrupts_off();
     if let Some(Reset { port, value }) = KNOWN.get().and_then(|known| known.power.reset) {
         // SAFETY: the firmware names this port for resets.
         unsafe { outb(port, value) };
@@ -139,7 +139,7 @@ fn triple_fault() -> ! {
     sync::park()
 }
 
-fn x86_interrupts_off() {
+fn interrupts_off() {
     // SAFETY: the machine ends.
     unsafe { x86::irq::disable() };
 }
