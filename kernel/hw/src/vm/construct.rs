@@ -17,7 +17,7 @@ use pagurus_paging::{PageFormat, PageSize, PhysMem, TablePool, Tables};
 ///
 /// # Safety
 /// Physical memory below `limit` must be mapped one to one, and `platform.free` must be free.
-pub unsafe fn construct(
+pub(crate) unsafe fn construct(
     platform: &Platform,
     identity: u64,
     limit: u64,

@@ -18,7 +18,7 @@ pub mod trampoline;
 mod windows;
 
 pub use audit::{Violation, wx_audit};
-pub use construct::construct;
+pub(crate) use construct::construct;
 pub use error::MapError;
 pub use format::KernelFormat;
 pub use image::text_range;
