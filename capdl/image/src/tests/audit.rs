@@ -3,8 +3,8 @@
 use super::{contents, example};
 use crate::audit::{Audit, AuditError, Difference, Identity, LiveSlot, expected};
 use crate::reader::Image;
-use crate::record::{ObjectKind, Target};
-use crate::write::{Contents, write};
+use crate::record::Target;
+use crate::write::write;
 use pagurus_abi::method::SlotInfo;
 use pagurus_abi::{Kind, Rights};
 use proptest::prelude::*;
@@ -237,17 +237,6 @@ fn a_component_that_does_not_run_can_be_left_out() {
     assert_eq!(found, 0);
 }
 
-/// Contents in which one change to a slot is one difference: without objects that stand for the same thing.
-fn distinct(contents: &Contents<'_>) -> bool {
-    let fixed = |kind: ObjectKind| {
-        matches!(
-            kind,
-            ObjectKind::Device { .. } | ObjectKind::Irq { .. } | ObjectKind::Cpu { .. }
-        )
-    };
-    !contents.objects.iter().any(|o| fixed(o.kind))
-}
-
 proptest! {
     #[test]
     fn a_system_as_described_has_no_differences(contents in contents()) {
@@ -259,13 +248,15 @@ proptest! {
 
     #[test]
     fn a_capability_that_vanishes_is_missing(
-        contents in contents().prop_filter("distinct", distinct),
+        contents in contents(),
         which in any::<Index>(),
     ) {
         let bytes = write(&contents).unwrap();
         let image = Image::parse(&bytes).unwrap();
         let mut slots = live(&image);
-        prop_assume!(!slots.is_empty());
+        if slots.is_empty() {
+            return Ok(());
+        }
         let gone = slots.remove(which.index(slots.len()));
         let may_be_empty = expected(&image).any(|e| {
             e.may_be_empty && e.component == gone.component && (e.slot..e.slot + e.count).contains(&gone.slot)
