@@ -185,6 +185,7 @@ pub(crate) fn component<'a>(
         .checked_add(dynamic.count)
         .ok_or(Fault::Slot)?;
     only_if(end <= 1 << raw.cnode_bits, Fault::Slot)?;
+    only_if(dynamic.count == 0 || dynamic.first > 0, Fault::Slot)?;
     only_if(dynamic.kinds >> Kind::ALL.len() == 0, Fault::Kind)?;
     Ok(ComponentInfo {
         id,

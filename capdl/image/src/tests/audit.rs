@@ -238,6 +238,8 @@ fn a_component_that_does_not_run_can_be_left_out() {
 }
 
 proptest! {
+    #![proptest_config(super::config(256))]
+
     #[test]
     fn a_system_as_described_has_no_differences(contents in contents()) {
         let bytes = write(&contents).unwrap();

@@ -58,7 +58,7 @@ fn walk(image: &Image<'_>) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #![proptest_config(super::config(2000))]
 
     #[test]
     fn mutated_images_are_refused_or_whole(
@@ -241,6 +241,11 @@ fn every_fault_is_named() {
         (
             component(offset_of!(RawComponent, dynamic_count)),
             &large,
+            Fault::Slot,
+        ),
+        (
+            component(offset_of!(RawComponent, dynamic_first)),
+            &[0],
             Fault::Slot,
         ),
         (

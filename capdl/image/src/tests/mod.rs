@@ -16,6 +16,16 @@ const CPUS: u32 = 4;
 /// A page, as the smallest frame.
 const PAGE: u64 = 4096;
 
+/// So many cases, or as many as `PROPTEST_CASES` says; failures are shown, not written to files.
+fn config(cases: u32) -> ProptestConfig {
+    let wanted = std::env::var("PROPTEST_CASES").ok();
+    ProptestConfig {
+        cases: wanted.and_then(|n| n.parse().ok()).unwrap_or(cases),
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
+}
+
 fn rights() -> impl Strategy<Value = Rights> {
     (0u8..16).prop_map(Rights::from_bits_truncate)
 }

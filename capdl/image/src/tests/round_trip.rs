@@ -7,6 +7,8 @@ use crate::write::{self, write};
 use proptest::prelude::*;
 
 proptest! {
+    #![proptest_config(super::config(256))]
+
     #[test]
     fn contents_are_read_back(contents in contents()) {
         let bytes = write(&contents).unwrap();
