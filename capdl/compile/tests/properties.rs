@@ -204,7 +204,10 @@ fn verdict(text: String) -> Result<bool, TestCaseError> {
 
 /// More cases than usual by `PROPTEST_CASES=...`.
 static CONFIG: LazyLock<ProptestConfig> = LazyLock::new(|| ProptestConfig {
-    cases: std::env::var("PROPTEST_CASES").map_or(1000, |n| n.parse().unwrap()),
+    cases: std::env::var("PROPTEST_CASES")
+        .ok()
+        .and_then(|n| n.parse().ok())
+        .unwrap_or(1000),
     failure_persistence: None,
     ..ProptestConfig::default()
 });
