@@ -46,9 +46,16 @@ pub fn build(workspace: &Workspace, toolchain: &Toolchain, system: &System) -> R
         "building the kernel and system `{}`",
         system.name()
     ));
-    let mut built = vec![LOADER.to_owned(), KERNEL_PROGRAM.to_owned()];
-    built.extend(programs.iter().map(|p| p.binary.clone()));
-    cargo_build(workspace, toolchain, &built, system.description())?;
+    // One build for each of them: what is built together shares the features of its dependencies, and neither
+    // loader nor kernel must get what only components need (a heap, say).
+    let components: Vec<_> = programs.iter().map(|p| p.binary.clone()).collect();
+    for group in [
+        &[LOADER.to_owned()][..],
+        &[KERNEL_PROGRAM.to_owned()],
+        &components,
+    ] {
+        cargo_build(workspace, toolchain, group, system.description())?;
+    }
     step.done();
 
     std::fs::create_dir_all(place.join("boot"))?;
@@ -87,7 +94,7 @@ pub fn build(workspace: &Workspace, toolchain: &Toolchain, system: &System) -> R
     Ok(files)
 }
 
-/// Builds programs for the machine, all in one go.
+/// Builds programs for the machine, with the same features of what they share.
 fn cargo_build(
     workspace: &Workspace,
     toolchain: &Toolchain,
