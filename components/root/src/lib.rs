@@ -24,6 +24,8 @@ pub mod own;
 pub mod plan;
 pub mod program;
 pub mod run;
+#[cfg(test)]
+mod simulated;
 pub mod supervise;
 pub mod system;
 pub mod window;

@@ -74,7 +74,11 @@ fn log_to_collector(system: &System) {
     }
 }
 
-fn serve(system: &mut System) -> Result<(), Ended> {
+/// Receives requests and faults, for ever.
+///
+/// # Errors
+/// When nothing can be received any more.
+pub fn serve(system: &mut System) -> Result<(), Ended> {
     let mut server = Server::new(system.endpoint, system.reply);
     let mut words = Words::default();
     loop {
