@@ -38,5 +38,8 @@ pub mod slot;
 pub mod tree;
 pub mod untyped;
 
+#[cfg(test)]
+mod tests;
+
 pub use delete::{Contents, Finalised, Objects, Outcome, delete, revoke};
 pub use slot::{Flags, Mapping, Slot, SlotId, Slots};

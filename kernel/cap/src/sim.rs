@@ -9,8 +9,8 @@ use pagurus_abi::Kind;
 pub struct ArraySlots<const N: usize> {
     /// The slots; the one at address 64 is `slots[0]`.
     pub slots: [Slot; N],
-    /// Originals that were finalised, newest last: (kind, object).
-    pub ended: Vec<(Kind, usize)>,
+    /// Originals that were finalised, newest last.
+    pub ended: Vec<Slot>,
     /// Answer of the next preemption points: preempt when it reaches 0.
     pub steps_until_preemption: Option<u32>,
 }
@@ -56,7 +56,7 @@ impl<const N: usize> Objects for ArraySlots<N> {
                     *self.slot_mut(header) = Slot::EMPTY;
                 }
             }
-            self.ended.push((slot.kind, slot.object));
+            self.ended.push(slot);
         }
         Finalised::Done
     }

@@ -132,13 +132,16 @@ pub fn to_zero<S: Slots + ?Sized>(s: &S, untyped: SlotId, plan: &Plan) -> Option
     (from < plan.end).then_some((from, plan.end))
 }
 
-/// Notes that the bytes up to offset `to` are zero: the next [`to_zero`] begins there.
-pub fn zeroed<S: Slots + ?Sized>(s: &mut S, untyped: SlotId, to: u64) {
+/// Notes that the bytes of `plan` up to offset `to` are zero: the next [`to_zero`] begins there.
+pub fn zeroed<S: Slots + ?Sized>(s: &mut S, untyped: SlotId, plan: &Plan, to: u64) {
     let in_use = tree::has_children(s, untyped);
     let slot = s.slot_mut(untyped);
     slot.a = to;
-    // There is no child yet to vouch for `a`.
-    if !in_use {
+    if in_use {
+        // What was skipped to align the objects is not zero, and the next request may be for something smaller.
+        slot.word = slot.word.max(plan.start);
+    } else {
+        // There is no child yet to vouch for `a`; nothing was skipped.
         slot.flags.0 |= Flags::ZEROING;
     }
 }

@@ -13,6 +13,7 @@ pub fn withdraw<E: Env + ?Sized>(e: &mut E, t: ThreadId) {
     let waits_for = core::mem::take(&mut thread.waits_for);
     let state = thread.state;
     if let Some(reply) = thread.reply.take() {
+        time::release(e, reply);
         let r = e.reply_mut(reply);
         r.peer = None;
         r.state = ReplyState::Idle;

@@ -104,6 +104,9 @@ pub enum ReplyState {
 pub struct Reply {
     /// The receiver that offers it, or the caller that waits.
     pub peer: Option<ThreadId>,
+    /// Owed: the thread that the caller's time was lent to by this call and has not left since;
+    /// [`Thread::donor`](crate::Thread::donor) of that thread is this reply.
+    pub borrower: Option<ThreadId>,
     /// Which of the two.
     pub state: ReplyState,
 }

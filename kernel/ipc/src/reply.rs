@@ -58,8 +58,10 @@ fn after_fault<E: Env + ?Sized>(
     let astray = resumes_at && words[0] >= USER_END;
     if astray || info.label() >= FaultReply::Stop as u64 {
         t.state = ThreadState::Inactive;
+        // It had lent its time on, and will not get it back.
+        time::detach(e, thread);
         // The time goes home with its owner, who sleeps.
-        if e.thread(server).donor == Some(id) {
+        if time::release(e, id) == Some(server) {
             time::detach(e, server);
             time::resume(e, server);
         }

@@ -209,7 +209,8 @@ pub struct Thread {
     pub home: Option<ScId>,
     /// Receiving: the reply it offers. Calling: the reply that will answer it.
     pub reply: Option<ReplyId>,
-    /// The reply whose caller lent it `sc`.
+    /// The reply whose caller lent it `sc` (which it may have lent on); [`Reply::borrower`](crate::Reply::borrower) of
+    /// that reply is this thread.
     pub donor: Option<ReplyId>,
     /// Next in the queue of what it waits for.
     pub next: Option<ThreadId>,

@@ -1,6 +1,9 @@
 //! Which thread runs on which context.
 //!
-//! Everything that changes [`Thread::sc`](crate::Thread::sc) or the thread of a context stands here.
+//! Everything that changes [`Thread::sc`](crate::Thread::sc) or the thread of a context stands here. What was lent is
+//! remembered on both sides, by the thread ([`Thread::donor`](crate::Thread::donor)) and by the reply
+//! ([`Reply::borrower`](crate::Reply::borrower)): were it only on one, a reply that is used for another caller later
+//! would give that one time which is not its own.
 
 use crate::env::Env;
 use crate::object::ReplyId;
@@ -10,16 +13,31 @@ use pagurus_sched::ScId;
 
 /// Takes `t` off the context it runs on; nobody runs on that one until somebody is put on it.
 pub fn detach<E: Env + ?Sized>(e: &mut E, t: ThreadId) {
-    let thread = e.thread_mut(t);
-    thread.donor = None;
-    if let Some(sc) = thread.sc.take() {
+    disown(e, t);
+    if let Some(sc) = e.thread_mut(t).sc.take() {
         e.sc_mut(sc).thread = 0;
         e.sleep_context(sc);
     }
 }
 
-/// Puts `t`, which has no context, on `sc`, which has no thread.
+/// What `t` runs on is nobody's loan any more.
+fn disown<E: Env + ?Sized>(e: &mut E, t: ThreadId) {
+    if let Some(reply) = e.thread_mut(t).donor.take() {
+        e.reply_mut(reply).borrower = None;
+    }
+}
+
+/// What was lent by `reply` is nobody's loan any more; returns who had it.
+pub fn release<E: Env + ?Sized>(e: &mut E, reply: ReplyId) -> Option<ThreadId> {
+    let borrower = e.reply_mut(reply).borrower.take()?;
+    e.thread_mut(borrower).donor = None;
+    Some(borrower)
+}
+
+/// Puts `t`, which has no context, on its own context `sc`, which has no thread.
 fn attach<E: Env + ?Sized>(e: &mut E, t: ThreadId, sc: ScId) {
+    // It may have lent on a loan that it never got back.
+    disown(e, t);
     e.thread_mut(t).sc = Some(sc);
     e.sc_mut(sc).thread = t.address();
 }
@@ -36,6 +54,7 @@ pub fn lend<E: Env + ?Sized>(e: &mut E, t: ThreadId, server: ThreadId, reply: Re
             s.sc = Some(sc);
             s.donor = Some(reply);
             s.state = ThreadState::Ready;
+            e.reply_mut(reply).borrower = Some(server);
             e.sc_mut(sc).thread = server.address();
             e.wake_context(sc);
         }
@@ -47,11 +66,9 @@ pub fn lend<E: Env + ?Sized>(e: &mut E, t: ThreadId, server: ThreadId, reply: Re
 /// at home.
 #[inline]
 pub fn give_back<E: Env + ?Sized>(e: &mut E, server: ThreadId, caller: ThreadId, reply: ReplyId) {
-    let s = e.thread_mut(server);
-    if s.donor == Some(reply)
-        && let Some(sc) = s.sc.take()
+    if release(e, reply) == Some(server)
+        && let Some(sc) = e.thread_mut(server).sc.take()
     {
-        s.donor = None;
         let c = e.thread_mut(caller);
         c.sc = Some(sc);
         c.state = ThreadState::Ready;

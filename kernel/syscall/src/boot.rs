@@ -100,7 +100,7 @@ impl<M: Machine> Kernel<M> {
         let base = self.slot(memory).object as u64;
         if let Some((from, to)) = untyped::to_zero(self, memory, &plan) {
             self.machine.zero(base + from, to - from);
-            untyped::zeroed(self, memory, to);
+            untyped::zeroed(self, memory, &plan, to);
         }
         let offset = self.machine.address(0);
         untyped::commit(self, memory, &request, &plan, |kind, physical| match kind {

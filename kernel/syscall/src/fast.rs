@@ -88,6 +88,7 @@ impl<M: Machine> Kernel<M> {
         }
         let r = self.reply_mut(reply);
         r.peer = Some(t);
+        r.borrower = Some(to);
         r.state = ReplyState::Owed;
         let sender = self.thread_mut(t);
         sender.state = ThreadState::Calling;
@@ -148,6 +149,7 @@ impl<M: Machine> Kernel<M> {
         let tail = self.endpoint(ep).queue.tail;
         let r = self.reply_mut(reply);
         r.peer = Some(t);
+        r.borrower = None;
         r.state = ReplyState::Offered;
         let caller = self.thread_mut(to);
         caller.reply = None;

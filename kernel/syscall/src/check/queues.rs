@@ -34,6 +34,11 @@ pub(super) fn thread<M: Machine>(k: &Kernel<M>, t: ThreadId, totals: &mut Totals
         }
         None => ensure(reply != ReplyState::Owed, BROKEN)?,
     }
+    if let Some(r) = thread.donor {
+        ensure(k.reply(r).borrower == Some(t), BROKEN)?;
+        // What is lent is never the borrower's own.
+        ensure(thread.sc.is_none() || thread.sc != thread.home, BROKEN)?;
+    }
     let waits_for_answer = matches!(thread.state, ThreadState::Sending | ThreadState::Calling);
     ensure(waits_for_answer || !thread.faulted, BROKEN)
 }
@@ -93,6 +98,10 @@ pub(super) fn notification<M: Machine>(
 /// A reply and the thread that it is about.
 pub(super) fn reply<M: Machine>(k: &Kernel<M>, id: ReplyId) -> Found {
     let r = k.reply(id);
+    if let Some(borrower) = r.borrower {
+        let lent = r.state == ReplyState::Owed && k.thread(borrower).donor == Some(id);
+        ensure(lent, BROKEN)?;
+    }
     let state = match r.state {
         ReplyState::Idle => return ensure(r.peer.is_none(), BROKEN),
         ReplyState::Offered => ThreadState::Receiving,

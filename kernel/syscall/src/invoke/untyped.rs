@@ -40,7 +40,7 @@ impl<M: Machine> Kernel<M> {
         while let Some((from, to)) = untyped::to_zero(self, i.at, &plan) {
             let end = to.min(from + ZERO_STEP);
             self.machine.zero(base + from, end - from);
-            untyped::zeroed(self, i.at, end);
+            untyped::zeroed(self, i.at, &plan, end);
             if end < to && self.machine.interrupt_waits() {
                 return Ok(Completion::Restart);
             }

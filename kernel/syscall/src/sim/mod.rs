@@ -13,7 +13,7 @@ pub mod machine;
 pub mod processor;
 pub mod ram;
 pub mod system;
-mod user;
+pub mod user;
 
 pub use machine::{Halted, Preemption, SimMachine};
 pub use processor::Mode;

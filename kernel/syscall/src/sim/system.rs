@@ -8,12 +8,14 @@ use crate::boot::{Memory as Piece, Root, Segment};
 use crate::check;
 use crate::kernel::Kernel;
 use crate::{Machine, SyscallArgs};
-use pagurus_abi::Rights;
 use pagurus_abi::boot::{BootInfo, ModuleDesc, ROOT_MEMORY_BITS, UntypedDesc};
 use pagurus_abi::layout::IMAGE_BASE;
 use pagurus_abi::method::ThreadState;
+use pagurus_abi::{Kind, Rights};
+use pagurus_cap::{Slot, Slots};
 use pagurus_ipc::{Env, ThreadId, UserFrame};
 use pagurus_paging::{Host, PageSize, Tables};
+use pagurus_sched::{Contexts, ScId};
 use std::collections::BTreeMap;
 use zerocopy::FromZeros;
 
@@ -301,6 +303,21 @@ impl System {
         self.finish();
     }
 
+    /// Processor `cpu` is interrupted, and something else is done in the kernel.
+    pub fn in_kernel<R>(
+        &mut self,
+        cpu: usize,
+        work: impl FnOnce(&mut Kernel<SimMachine>) -> R,
+    ) -> R {
+        assert!(self.kernel.machine.processors[cpu].waiting.is_none());
+        self.kernel.machine.stop_user(cpu);
+        self.enter(cpu);
+        let result = work(&mut self.kernel);
+        self.leave(cpu);
+        self.finish();
+        result
+    }
+
     /// A device rings; `false` if its line is masked.
     pub fn ring(&mut self, gsi: u32) -> bool {
         let line = self.kernel.machine.lines[gsi as usize];
@@ -428,6 +445,20 @@ impl System {
         Some(phys | virt & 0xfff)
     }
 
+    /// An object for people.
+    fn describe(&self, slot: &Slot) -> String {
+        let k = &self.kernel;
+        match (
+            slot.kind,
+            ThreadId::new(slot.object),
+            ScId::new(slot.object),
+        ) {
+            (Kind::Thread, Some(t), _) => format!("{:x?}", k.thread(t)),
+            (Kind::SchedContext, _, Some(sc)) => format!("{:x?}", k.sc(sc)),
+            _ => String::new(),
+        }
+    }
+
     /// Checks everything that can be checked between two entries into the kernel.
     ///
     /// # Panics
@@ -438,10 +469,8 @@ impl System {
         self.calls.retain(|t, _| found.threads.contains(t));
         self.answers.retain(|t, _| found.threads.contains(t));
         if let Err(violation) = check::all(&self.kernel) {
-            panic!(
-                "{violation:?}: {:?}",
-                pagurus_cap::Slots::slot(&*self.kernel, violation.slot)
-            );
+            let slot = *self.kernel.slot(violation.slot);
+            panic!("{violation:x?}: {slot:x?}\n{}", self.describe(&slot));
         }
         for (cpu, p) in self.kernel.machine.processors.iter().enumerate() {
             let tables = Tables::<Host>::new(p.tables, PageSize::Size1G);

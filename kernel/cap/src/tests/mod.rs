@@ -1,0 +1,7 @@
+mod cycles;
+mod delete;
+mod derive;
+mod oracle;
+mod random;
+mod untyped;
+mod world;
