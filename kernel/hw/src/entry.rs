@@ -601,11 +601,8 @@ extern "C" fn kernel_trap(vector: u64, code: u64, rip: u64) {
 /// An exception that the kernel itself has raised, or that says that the machine is broken.
 extern "C" fn fatal_trap(vector: u64, code: u64, rip: u64) -> ! {
     sync::freeze_others();
-    let address = if vector == PAGE_FAULT {
-        fault_address()
-    } else {
-        0
-    };
+    // Also for a double fault, where it is the guard page of a stack that overflowed.
+    let address = fault_address();
     panic!(
         "exception {vector} in the kernel at {rip:#x}, error code {code:#x}, address {address:#x}"
     );

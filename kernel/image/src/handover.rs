@@ -67,7 +67,7 @@ fn describe_machine(info: &mut BootInfo, boot: &Boot, platform: &Platform) {
     info.hpet_base = platform.hpet.unwrap_or(0);
     if let Some(pci) = platform.pci {
         info.mcfg_base = pci.base;
-        info.mcfg_buses = pci.buses() as u32;
+        info.mcfg_buses = pci.buses();
     }
     info.cpu_count = percpu::online_count() as u32;
     info.serial_port = console::serial_port().unwrap_or(0) as u32;

@@ -74,7 +74,7 @@ fn start_root(
 /// Says why, and stops all processors for good.
 fn stop(reason: core::fmt::Arguments<'_>) -> ! {
     sync::freeze_others();
-    console::print(format_args!("\nPagurus: {reason}\nPagurus: halted\n"));
+    console::print_last(format_args!("\nPagurus: {reason}\nPagurus: halted\n"));
     sync::park()
 }
 

@@ -120,7 +120,7 @@ pub fn image(file: &[u8]) -> Result<Image<'_>, RootError> {
         let start = virt & !PAGE_MASK;
         let segment = Segment {
             virt: start,
-            length: (end + PAGE_MASK & !PAGE_MASK) - start,
+            length: ((end + PAGE_MASK) & !PAGE_MASK) - start,
             offset: virt - start,
             file: elf.segment_data(&header)?,
             rights: rights | Rights::READ,

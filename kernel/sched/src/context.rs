@@ -58,6 +58,8 @@ pub struct SchedContext {
     pub period: u64,
     /// Ticks left in this period.
     pub remaining: u64,
+    /// Ticks used beyond the budget, because a timer interrupt came late; taken off the next periods.
+    pub debt: u64,
     /// When this period ends.
     pub release: u64,
     /// Ticks used in all.
@@ -78,11 +80,22 @@ impl SchedContext {
         self.budget == self.period && self.budget != 0
     }
 
-    /// Begins a new period if the last one is over.
+    /// Charges ticks of use.
+    #[inline]
+    pub(crate) fn charge(&mut self, used: u64) {
+        self.consumed = self.consumed.wrapping_add(used);
+        if used > self.remaining && !self.unlimited() {
+            self.debt = self.debt.saturating_add(used - self.remaining);
+        }
+        self.remaining = self.remaining.saturating_sub(used);
+    }
+
+    /// Begins a new period if the last one is over. What is owed may leave nothing of it.
     #[inline]
     pub(crate) fn replenish(&mut self, now: u64) {
-        if now >= self.release || self.remaining == 0 && self.unlimited() {
-            self.remaining = self.budget;
+        if self.remaining == 0 && self.unlimited() || now >= self.release {
+            self.remaining = self.budget.saturating_sub(self.debt);
+            self.debt = self.debt.saturating_sub(self.budget);
             self.release = now.saturating_add(self.period);
         }
     }

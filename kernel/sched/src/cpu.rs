@@ -34,9 +34,7 @@ impl CpuScheduler {
     pub fn charge<C: Contexts + ?Sized>(&mut self, c: &mut C, now: u64) {
         if let Some(id) = self.current {
             let used = now.saturating_sub(self.charged_until);
-            let sc = c.sc_mut(id);
-            sc.consumed = sc.consumed.wrapping_add(used);
-            sc.remaining = sc.remaining.saturating_sub(used);
+            c.sc_mut(id).charge(used);
         }
         self.charged_until = now;
     }
@@ -91,7 +89,11 @@ impl CpuScheduler {
         {
             self.release.remove(c, id);
             c.sc_mut(id).replenish(now);
-            self.ready.insert(c, id, false);
+            if c.sc(id).remaining == 0 {
+                self.release.insert(c, id);
+            } else {
+                self.ready.insert(c, id, false);
+            }
         }
         if let Some(id) = self.current {
             let sc = c.sc_mut(id);

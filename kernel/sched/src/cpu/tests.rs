@@ -88,6 +88,28 @@ fn out_of_budget_waits_for_the_period() {
     assert_eq!(cpu.pick(&mut t, 100), Some(id(0)));
 }
 
+#[test]
+fn a_late_timer_is_paid_back() {
+    let mut t = Table(vec![context(9, 10, 100), context(1, 50, 50)]);
+    let mut cpu = CpuScheduler::new();
+    cpu.wake(&mut t, id(0), 0);
+    cpu.wake(&mut t, id(1), 0);
+    assert_eq!(cpu.pick(&mut t, 0), Some(id(0)));
+    // 25 ticks late: two periods and a half are used up.
+    assert_eq!(cpu.pick(&mut t, 35), Some(id(1)));
+    assert_eq!(
+        cpu.pick(&mut t, 100),
+        Some(id(1)),
+        "owes 25, of which 10 are paid"
+    );
+    assert_eq!(cpu.pick(&mut t, 200), Some(id(1)), "owes 15");
+    assert_eq!(cpu.pick(&mut t, 300), Some(id(0)), "5 are left");
+    assert_eq!(cpu.deadline(&t), Some(305));
+    assert_eq!(cpu.pick(&mut t, 305), Some(id(1)));
+    assert_eq!(cpu.pick(&mut t, 400), Some(id(0)));
+    assert_eq!(cpu.deadline(&t), Some(410));
+}
+
 #[derive(Clone, Debug)]
 enum Op {
     Wake(usize),

@@ -44,6 +44,7 @@ impl<M: Machine> Kernel<M> {
         context.budget = budget.max(1);
         context.period = period.max(1);
         context.remaining = 0;
+        context.debt = 0;
         context.release = 0;
         let runs = ThreadId::new(context.thread)
             .is_some_and(|t| self.thread(t).state == ThreadState::Ready);
