@@ -1,5 +1,6 @@
 //! Makes a component from its lease: objects, memory, capability space; and takes it apart again.
 
+use crate::fill::fill_memory;
 use crate::objects::{Failed, Made, Objects, take, to};
 use crate::own;
 use crate::plan::{Content, Memory, Plan, Role};
@@ -8,18 +9,15 @@ use crate::window::Filler;
 use alloc::vec::Vec;
 use pagurus_abi::boot::{BootInfo, slot};
 use pagurus_abi::layout::{IPC_BUFFER, STACK_TOP};
-use pagurus_abi::method::CacheMode;
 use pagurus_abi::{Error, Kind, Rights};
-use pagurus_capdl_image::{Cap as Wanted, Component, Image, Service, Target};
-use pagurus_protocol::name::Name;
-use pagurus_protocol::start::{START_INFO, StartInfo};
+use pagurus_capdl_image::{Cap as Wanted, Component, Image, Target};
+use pagurus_protocol::start::START_INFO;
 use pagurus_rt::object::{
     AddressSpace, CNode, Endpoint, Frame, IrqHandler, Mapping, Mint, Notification, SchedContext,
     Thread, Untyped,
 };
 use pagurus_rt::slots::SlotAllocator;
 use pagurus_rt::{Cap, Slot};
-use zerocopy::IntoBytes;
 
 /// What a component is made of while it runs: the slots of root's that have to do with it.
 #[derive(Clone, Debug, Default)]
@@ -73,6 +71,11 @@ impl Running {
         self.parts.get(position).copied()
     }
 
+    /// The slot of each part of the plan; 0 for the Reply.
+    pub fn parts(&self) -> &[u32] {
+        &self.parts
+    }
+
     /// The component's capability space.
     pub fn cnode(&self, plan: &Plan) -> Option<Cap<CNode>> {
         self.slot(plan, Role::CNode).map(Cap::new)
@@ -94,7 +97,8 @@ impl Running {
     }
 }
 
-const NO_OBJECT: Failed = Failed {
+/// A plan without the part that is looked for: it would be a mistake of `plan`.
+pub(crate) const NO_OBJECT: Failed = Failed {
     what: "find a part of the component",
     error: Error::EmptySlot,
 };
@@ -113,7 +117,7 @@ impl Builder<'_> {
         let mut running = Running::default();
         let built = self
             .make_parts(blueprint, &mut running)
-            .and_then(|()| self.fill_memory(blueprint, &running, filler))
+            .and_then(|()| fill_memory(self.image, self.boot, blueprint, &running, filler))
             .and_then(|()| self.set_up_thread(blueprint, &running, attachments))
             .and_then(|()| self.fill_space(blueprint, &running))
             .and_then(|()| self.map_shared(blueprint, &mut running))
@@ -164,37 +168,6 @@ impl Builder<'_> {
                 return Err(to("make an object of the component")(error));
             }
             running.parts.push(keep);
-        }
-        Ok(())
-    }
-
-    fn fill_memory(
-        &mut self,
-        b: &Blueprint<'_>,
-        running: &Running,
-        filler: &mut Filler,
-    ) -> Result<(), Failed> {
-        let space = running.space(b.plan).ok_or(NO_OBJECT)?;
-        for (part, slot) in b.plan.parts.iter().zip(&running.parts) {
-            let Role::Memory(memory) = part.role else {
-                continue;
-            };
-            let frame = Cap::<Frame>::new(*slot);
-            let bytes = 1u64 << part.size_bits;
-            match memory.content {
-                Content::Zero | Content::IpcBuffer => Ok(()),
-                Content::StartInfo => {
-                    filler.fill(frame, 0, start_info(self.image, self.boot, b).as_bytes())
-                }
-                Content::Segment { number, offset } => {
-                    let (at, data) = segment_bytes(b, number, offset, bytes);
-                    filler.fill(frame, at, data)
-                }
-            }
-            .map_err(to("fill the component's memory"))?;
-            frame
-                .map(space, own_mapping(&memory, bytes))
-                .map_err(to("map the component's memory"))?;
         }
         Ok(())
     }
@@ -404,53 +377,4 @@ pub fn start(plan: &Plan, program: &Program, running: &Running) -> Result<(), Fa
     thread
         .start(program.entry, STACK_TOP, IPC_BUFFER, START_INFO)
         .map_err(to("start the component's thread"))
-}
-
-fn own_mapping(memory: &Memory, length: u64) -> Mapping {
-    Mapping {
-        address: memory.address,
-        offset: 0,
-        length,
-        rights: memory.rights,
-        cache: CacheMode::Default,
-    }
-}
-
-/// The bytes of segment `number` that belong into its memory `offset..offset + bytes`, and where in that they begin.
-fn segment_bytes<'a>(b: &Blueprint<'a>, number: usize, offset: u64, bytes: u64) -> (u64, &'a [u8]) {
-    let Some(segment) = b.program.segments.get(number) else {
-        return (0, &[]);
-    };
-    let file = b.file.get(segment.file.clone()).unwrap_or(&[]);
-    let from = segment.lead.max(offset);
-    let to = (segment.lead + file.len() as u64).min(offset + bytes);
-    if from >= to {
-        return (0, &[]);
-    }
-    let data = &file[(from - segment.lead) as usize..(to - segment.lead) as usize];
-    (from - offset, data)
-}
-
-fn start_info(image: &Image<'_>, boot: &BootInfo, b: &Blueprint<'_>) -> StartInfo {
-    let component = b.component;
-    let mut start = StartInfo::new(component.id.into(), Name::new(component.name));
-    start.heap_bytes = component.heap;
-    start.stack_bytes = component.stack;
-    start.tsc_khz = boot.tsc_khz;
-    start.cnode_bits = component.cnode_bits.into();
-    start.first_free_slot = component.dynamic.first;
-    start.free_slots = component.dynamic.count;
-    start.restarts = u32::try_from(b.restarts).unwrap_or(u32::MAX);
-    if !start.set_argument(component.argument()) {
-        // The image's reader accepts no longer ones.
-        log::warn!("component `{}`: its argument is too long", component.name);
-    }
-    let memory = image.service(Service::Memory).map(Target::Object);
-    let serves = |c: &Wanted<'_>| Some(c.target) == memory && c.rights.contains(Rights::READ);
-    if component.caps().any(|c| serves(&c)) {
-        for (quota, client) in start.memory_quotas.iter_mut().zip(image.components()) {
-            *quota = client.memory_quota;
-        }
-    }
-    start
 }

@@ -16,6 +16,8 @@ pub mod audit;
 pub mod builder;
 pub mod control;
 pub mod device;
+pub mod error;
+pub mod fill;
 pub mod layout;
 pub mod memory;
 pub mod modules;

@@ -1,8 +1,9 @@
 //! Root's life: build, start, then serve.
 
+use crate::error::BootError;
 use crate::modules::SYSTEM;
 use crate::own;
-use crate::system::{BootError, Member, System};
+use crate::system::{Member, System};
 use alloc::format;
 use pagurus_abi::Error;
 use pagurus_abi::boot::{BOOT_MAGIC, BootInfo};

@@ -2,90 +2,23 @@
 
 use crate::audit::Finding;
 use crate::builder::{Attachments, Blueprint, Builder, Running, start};
-use crate::layout::{self, NoRoom, Origin, Request, SharedObject, Use};
+use crate::error::{BootError, ComponentError};
+use crate::layout::{self, Origin, Request, SharedObject, Use};
 use crate::memory::{Placement, Pool};
 use crate::modules::{Modules, SYSTEM};
 use crate::objects::{Failed, Made, Objects, shared_objects, take, to};
 use crate::own;
-use crate::plan::{ImpossibleSize, Plan};
-use crate::program::{Program, ProgramError};
+use crate::plan::Plan;
+use crate::program::Program;
 use crate::window::Window;
 use alloc::vec::Vec;
-use core::fmt;
+use pagurus_abi::Kind;
 use pagurus_abi::boot::BootInfo;
-use pagurus_abi::{Error, Kind};
-use pagurus_capdl_image::{Component, Image, ImageError, ObjectKind, Service, Target};
+use pagurus_capdl_image::{Component, Image, ObjectKind, Service, Target};
 use pagurus_protocol::root::ComponentState;
 use pagurus_rt::Cap;
 use pagurus_rt::object::{CNode, Endpoint, Reply, Thread, Untyped};
 use pagurus_rt::slots::SlotAllocator;
-
-/// Why no system can be built at all.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BootError {
-    /// There is no image among the boot modules.
-    NoSystem,
-    /// The image cannot be mapped.
-    Unreadable(Error),
-    /// The image is refused.
-    Image(ImageError),
-    /// The memory does not suffice.
-    Memory(NoRoom),
-    /// The kernel refused something.
-    Kernel(Failed),
-}
-
-impl fmt::Display for BootError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            BootError::NoSystem => write!(
-                f,
-                "there is no system to build: no boot module is called `{SYSTEM}`; add the compiled description \
-                 of a system to the boot loader's configuration"
-            ),
-            BootError::Unreadable(error) => write!(f, "module `{SYSTEM}`: cannot map it: {error}"),
-            BootError::Image(error) => write!(f, "module `{SYSTEM}`: {error}"),
-            BootError::Memory(error) => error.fmt(f),
-            BootError::Kernel(failed) => failed.fmt(f),
-        }
-    }
-}
-
-impl core::error::Error for BootError {}
-
-/// Why a component cannot run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ComponentError {
-    /// The boot loader brought no module with its program.
-    NoModule,
-    /// Its program is refused.
-    Program(ProgramError),
-    /// A size in its description is impossible.
-    Size(ImpossibleSize),
-    /// The kernel refused something.
-    Kernel(Failed),
-}
-
-impl fmt::Display for ComponentError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            ComponentError::NoModule => {
-                f.write_str("no boot module has the name of its program; add it to the boot loader's configuration")
-            }
-            ComponentError::Program(error) => write!(f, "its program: {error}"),
-            ComponentError::Size(error) => error.fmt(f),
-            ComponentError::Kernel(failed) => failed.fmt(f),
-        }
-    }
-}
-
-impl core::error::Error for ComponentError {}
-
-impl From<Failed> for ComponentError {
-    fn from(failed: Failed) -> Self {
-        ComponentError::Kernel(failed)
-    }
-}
 
 /// What can run of a component: its checked program and what it consists of.
 #[derive(Clone, Debug)]

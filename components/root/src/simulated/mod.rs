@@ -1,8 +1,10 @@
 //! Root on the real kernel's logic, on a simulated machine: system calls go to `pagurus-syscall`, memory is the
 //! simulation's, and components run when root waits.
 
+mod answers;
+mod building;
 mod description;
-mod tests;
+mod restarts;
 
 use crate::memory::blocks;
 use crate::system::System;
@@ -10,7 +12,7 @@ use description::Description;
 use pagurus_abi::boot::{BOOT_MAGIC, BootInfo, ModuleDesc, ROOT_CNODE_BITS, UntypedDesc, slot};
 use pagurus_abi::message::MAX_WORDS;
 use pagurus_abi::method::{Method, MethodInfo, ThreadState};
-use pagurus_abi::{Error, Kind, Syscall};
+use pagurus_abi::{Error, Kind, Rights, Syscall};
 use pagurus_ipc::{Env, ThreadId, time};
 use pagurus_rt::host::{Machine, with_machine};
 use pagurus_rt::ipc_buffer::Buffer;
@@ -265,4 +267,43 @@ pub fn thread_of(simulation: &Simulation, root: &System, id: u16) -> ThreadId {
         .unwrap();
     use pagurus_cap::Slots;
     ThreadId::new(system.kernel.slot(at).object).expect("a thread")
+}
+
+/// Boots the machine, lets root build and start everything, then runs `test` as root.
+pub fn started<R>(
+    description: &Description,
+    cpus: usize,
+    test: impl FnOnce(&Simulation, &mut System) -> R,
+) -> R {
+    let (simulation, boot) = Simulation::boot(description, cpus);
+    simulation.as_root(|| {
+        let mut root = System::prepare(boot).expect("the system can be built");
+        root.start_all();
+        let result = test(&simulation, &mut root);
+        simulation.verify();
+        result
+    })
+}
+
+/// The slots of a component that hold something: slot, kind, rights, badge.
+pub fn held(root: &System, id: u16) -> Vec<(u32, Kind, Rights, u64)> {
+    let cnode = root.cnode(id).unwrap();
+    (1..cnode.size().unwrap() as u32)
+        .filter_map(|slot| {
+            let found = cnode.inspect(slot).unwrap();
+            let kind = found.info.kind().unwrap();
+            (kind != Kind::Empty).then(|| (slot, kind, found.info.rights(), found.badge))
+        })
+        .collect()
+}
+
+/// Lets other threads of the same priority pass until `t` runs.
+pub fn run(sim: &mut sim::System, t: ThreadId) {
+    for _ in 0..10 {
+        if sim.cpu_of(t).is_some() {
+            return;
+        }
+        sim.advance(10_000_000);
+    }
+    panic!("{t:?} does not run");
 }
