@@ -287,6 +287,17 @@ impl Report for JsonReport<'_> {
             Record::Restarted(c) => {
                 write_line(&note("restarted", Some(c.name.as_str()), None), out);
             }
+            // Nobody will be here to report success afterwards.
+            Record::RestartingSelf => {
+                write_line(&note("restarting", None, None), out);
+                write_line(
+                    &Status {
+                        ok: true,
+                        error: None,
+                    },
+                    out,
+                );
+            }
             Record::Pong => write_line(&note("pong", None, None), out),
             Record::ShuttingDown => write_line(&note("shutting_down", None, None), out),
         }

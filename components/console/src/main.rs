@@ -34,7 +34,7 @@ static SHELL: Mutex<Shell> = Mutex::new(Shell::new());
 fn start(env: Env) -> Result<(), Error> {
     let mut shell = SHELL.lock();
     let mut control = Control::new();
-    let mut services = Services::new(env.start.tsc_khz);
+    let mut services = Services::new(env.start.tsc_khz, env.start.id);
     let mut terminal = open(1, slots::COM1, COM1, slots::COM1_IRQ);
     let mut channel = open(3, slots::COM3, COM3, slots::COM3_IRQ);
     if let Some(terminal) = &mut terminal {

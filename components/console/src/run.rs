@@ -67,6 +67,8 @@ pub enum Record<'a> {
     Uptime(&'a SystemInfo),
     /// A component was started anew.
     Restarted(&'a ComponentInfo),
+    /// The console itself is started anew now: this is the last record of the answer, if all goes well.
+    RestartingSelf,
     /// Somebody is here.
     Pong,
     /// The machine ends now.
@@ -92,6 +94,9 @@ pub struct LogLine<'a> {
     pub text: &'a str,
 }
 
+/// Identifier of root.
+const ROOT: u32 = 0;
+
 /// Receives records.
 pub trait Report {
     /// Takes the next record.
@@ -103,6 +108,8 @@ pub trait Report {
 pub enum QueryError<'a> {
     /// There is no such component; one with a similar name may have been meant.
     UnknownComponent(&'a str, Option<Name>),
+    /// Root cannot be restarted.
+    Root,
     /// Another component refused what the first field says.
     Refused(&'static str, Failure),
 }
@@ -117,6 +124,9 @@ impl fmt::Display for QueryError<'_> {
                     None => f.write_str("`ps` lists them"),
                 }
             }
+            QueryError::Root => f.write_str(
+                "root holds the system together and cannot be restarted; `shutdown` ends the machine",
+            ),
             QueryError::Refused(what, failure) => {
                 write!(f, "{what}: {failure}")?;
                 f.write_str(match failure.reason {
@@ -151,10 +161,19 @@ pub fn run<'a>(
         Query::Log(query) => log(query, system, names, report).map(|_| ()),
         Query::Restart(name) => {
             let component = find(name, system, names)?;
+            if component.id == ROOT {
+                return Err(QueryError::Root);
+            }
+            let own = component.id == system.own_id();
+            if own {
+                report.record(Record::RestartingSelf);
+            }
             system
                 .restart(component.id)
                 .map_err(refused("cannot restart it"))?;
-            report.record(Record::Restarted(&component));
+            if !own {
+                report.record(Record::Restarted(&component));
+            }
             Ok(())
         }
         Query::Audit => audit(system, names, report),

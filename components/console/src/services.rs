@@ -28,15 +28,16 @@ const MANAGER: Cap<Endpoint> = Cap::new(MEMORY);
 #[derive(Debug)]
 pub struct Services {
     clock: Clock,
+    own_id: u32,
 }
 
 impl Services {
     /// Learns from root what time it is. Without an answer there are no times, which is no reason to fail.
-    pub fn new(tsc_khz: u64) -> Self {
+    pub fn new(tsc_khz: u64, own_id: u32) -> Self {
         let clock = call(ROOT, &root::System).map_or(Clock::default(), |info| {
             Clock::new(tsc_khz, info.uptime_ns, ticks())
         });
-        Services { clock }
+        Services { clock, own_id }
     }
 }
 
@@ -129,5 +130,9 @@ impl System for Services {
 
     fn clock(&mut self) -> Clock {
         self.clock
+    }
+
+    fn own_id(&self) -> u32 {
+        self.own_id
     }
 }

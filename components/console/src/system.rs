@@ -56,6 +56,8 @@ pub trait System {
     fn shutdown(&mut self, code: u64) -> Result<(), Failure>;
     /// What time stamps mean.
     fn clock(&mut self) -> Clock;
+    /// Identifier of the console itself.
+    fn own_id(&self) -> u32;
 }
 
 /// Turns values of the time stamp counter into time.

@@ -127,7 +127,7 @@ impl<'a> TextReport<'a> {
             ("boot modules", m.modules),
             ("free", m.free),
             ("largest free piece", m.largest_free),
-            ("device memory", m.device),
+            ("device addresses", m.device),
         ] {
             self.line(None, format_args!("  {name:<18}  {:>10}", Padded(bytes)));
         }
@@ -309,6 +309,9 @@ impl Report for TextReport<'_> {
                 Some(Style::Good),
                 format_args!("{} was started anew.", c.name),
             ),
+            Record::RestartingSelf => {
+                self.line(None, format_args!("The console is started anew."));
+            }
             Record::Pong => self.line(None, format_args!("pong")),
             Record::ShuttingDown => self.line(None, format_args!("The machine shuts down.")),
         }

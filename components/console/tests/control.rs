@@ -112,6 +112,18 @@ fn orders() {
     assert!(error(&mut fake, b"restart ping\n").starts_with("cannot restart it: not permitted"));
 }
 
+/// The answer is complete before the order is given: afterwards nobody is there to give it.
+#[test]
+fn restart_of_the_console_itself() {
+    let mut fake = Fake::new();
+    let answer = send(&mut fake, b"restart console\n");
+    assert_eq!(
+        answer[..2],
+        [json!({"record": "restarting"}), json!({"ok": true})]
+    );
+    assert_eq!(fake.restarted, [3]);
+}
+
 #[test]
 fn errors() {
     let mut fake = Fake::new();

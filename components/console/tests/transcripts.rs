@@ -122,7 +122,7 @@ Memory of the machine
   boot modules           1.5 MiB
   free                    40 MiB
   largest free piece      32 MiB
-  device memory            1 GiB
+  device addresses         1 GiB
 Memory manager
   total                  200 MiB
   granted                  3 MiB
@@ -304,6 +304,25 @@ fn restart() {
         "error: cannot restart it: not permitted; the system's description must give the console \
          that capability\n"
     );
+}
+
+#[test]
+fn restart_of_the_console_and_of_root() {
+    let mut session = Session::start(Fake::new());
+    session.send("restart console\r");
+    assert!(
+        session
+            .screen()
+            .contains("\nThe console is started anew.\n")
+    );
+    assert_eq!(session.fake.restarted, [3]);
+    session.send("restart root\r");
+    assert!(
+        session.screen().contains(
+            "\nerror: root holds the system together and cannot be restarted; `shutdown` ends the machine\n"
+        )
+    );
+    assert_eq!(session.fake.restarted, [3]);
 }
 
 #[test]

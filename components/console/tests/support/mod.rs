@@ -289,6 +289,10 @@ impl System for Fake {
             boot_ticks: 1_000,
         }
     }
+
+    fn own_id(&self) -> u32 {
+        3
+    }
 }
 
 /// Enough of a terminal to see what a person sees: 80 columns, never wrapping because nothing may.
