@@ -45,9 +45,6 @@ impl Cap<CNode> {
     }
 
     /// Derives from `from` a capability with at most `rights` into slot `to` of this CNode (`CNodeMint`).
-    ///
-    /// # Errors
-    /// As the kernel says.
     pub fn mint(self, to: u32, from: Slot, rights: Rights, what: Mint) -> Result<(), Error> {
         let (mode, extra) = match what {
             Mint::Plain => (MINT_PLAIN, 0),
@@ -66,27 +63,18 @@ impl Cap<CNode> {
     }
 
     /// Moves the capability at `from` to slot `to` of this CNode (`CNodeMove`).
-    ///
-    /// # Errors
-    /// As the kernel says.
     pub fn move_here(self, to: u32, from: Slot) -> Result<(), Error> {
         let args = [to.into(), from.cnode.index().into(), from.index.into(), 0];
         self.invoke(Method::CNodeMove, 0, args).map(|_| ())
     }
 
     /// Deletes the capability in `slot` and everything derived from it (`CNodeDelete`).
-    ///
-    /// # Errors
-    /// As the kernel says.
     pub fn delete(self, slot: u32) -> Result<(), Error> {
         self.invoke(Method::CNodeDelete, 0, [slot.into(), 0, 0, 0])
             .map(|_| ())
     }
 
     /// Deletes everything derived from the capability in `slot` (`CNodeRevoke`).
-    ///
-    /// # Errors
-    /// As the kernel says.
     pub fn revoke(self, slot: u32) -> Result<(), Error> {
         self.invoke(Method::CNodeRevoke, 0, [slot.into(), 0, 0, 0])
             .map(|_| ())
@@ -95,7 +83,7 @@ impl Cap<CNode> {
     /// Describes `slot` (`CNodeInspect`).
     ///
     /// # Errors
-    /// As the kernel says; an empty slot is not an error.
+    /// An empty slot is not an error.
     pub fn inspect(self, slot: u32) -> Result<SlotDescription, Error> {
         let r = self.invoke(Method::CNodeInspect, 0, [slot.into(), 0, 0, 0])?;
         Ok(SlotDescription {
@@ -107,9 +95,6 @@ impl Cap<CNode> {
     }
 
     /// Number of slots (`CNodeSize`).
-    ///
-    /// # Errors
-    /// As the kernel says.
     pub fn size(self) -> Result<u64, Error> {
         Ok(self.invoke(Method::CNodeSize, 0, [0; 4])?[0])
     }

@@ -28,9 +28,6 @@ pub struct Trigger {
 
 impl Cap<IrqControl> {
     /// Makes a handler for global system interrupt `gsi` into `to` (`IrqIssue`).
-    ///
-    /// # Errors
-    /// As the kernel says.
     pub fn issue(self, gsi: u32, to: Slot, trigger: Trigger) -> Result<(), Error> {
         let parameter = u64::from(trigger.level) | u64::from(trigger.active_low) << 1;
         let args = [gsi.into(), to.cnode.index().into(), to.index.into(), 0];
@@ -40,26 +37,17 @@ impl Cap<IrqControl> {
 
 impl Cap<IrqHandler> {
     /// Signals `notification` on every interrupt (`IrqBind`).
-    ///
-    /// # Errors
-    /// As the kernel says.
     pub fn bind(self, notification: Cap<Notification>) -> Result<(), Error> {
         let args = [notification.index().into(), 0, 0, 0];
         crate::syscall::invoke(self.index(), Method::IrqBind, 0, args).map(|_| ())
     }
 
     /// The interrupt was dealt with; unmasks the line (`IrqAck`).
-    ///
-    /// # Errors
-    /// As the kernel says.
     pub fn ack(self) -> Result<(), Error> {
         crate::syscall::invoke(self.index(), Method::IrqAck, 0, [0; 4]).map(|_| ())
     }
 
     /// Takes the notification away and masks the line (`IrqUnbind`).
-    ///
-    /// # Errors
-    /// As the kernel says.
     pub fn unbind(self) -> Result<(), Error> {
         crate::syscall::invoke(self.index(), Method::IrqUnbind, 0, [0; 4]).map(|_| ())
     }
@@ -77,49 +65,31 @@ impl Cap<IoPort> {
     }
 
     /// Reads a byte from `port` (`PortIn`).
-    ///
-    /// # Errors
-    /// As the kernel says.
     pub fn read_u8(self, port: u16) -> Result<u8, Error> {
         Ok(self.read(port, 1)? as u8)
     }
 
     /// Reads two bytes from `port` (`PortIn`).
-    ///
-    /// # Errors
-    /// As the kernel says.
     pub fn read_u16(self, port: u16) -> Result<u16, Error> {
         Ok(self.read(port, 2)? as u16)
     }
 
     /// Reads four bytes from `port` (`PortIn`).
-    ///
-    /// # Errors
-    /// As the kernel says.
     pub fn read_u32(self, port: u16) -> Result<u32, Error> {
         Ok(self.read(port, 4)? as u32)
     }
 
     /// Writes a byte to `port` (`PortOut`).
-    ///
-    /// # Errors
-    /// As the kernel says.
     pub fn write_u8(self, port: u16, value: u8) -> Result<(), Error> {
         self.write(port, value.into(), 1)
     }
 
     /// Writes two bytes to `port` (`PortOut`).
-    ///
-    /// # Errors
-    /// As the kernel says.
     pub fn write_u16(self, port: u16, value: u16) -> Result<(), Error> {
         self.write(port, value.into(), 2)
     }
 
     /// Writes four bytes to `port` (`PortOut`).
-    ///
-    /// # Errors
-    /// As the kernel says.
     pub fn write_u32(self, port: u16, value: u32) -> Result<(), Error> {
         self.write(port, value.into(), 4)
     }

@@ -21,18 +21,12 @@ pub enum Reply {}
 
 impl Cap<Endpoint> {
     /// Sends and waits for the answer (`Call`).
-    ///
-    /// # Errors
-    /// As the kernel says.
     #[inline(always)]
     pub fn call(self, info: MessageInfo, words: [u64; 4]) -> Result<Received, Error> {
         message(Syscall::Call, self.index(), 0, info, words)
     }
 
     /// Sends, waiting for a receiver (`Send`).
-    ///
-    /// # Errors
-    /// As the kernel says.
     #[inline(always)]
     pub fn send(self, info: MessageInfo, words: [u64; 4]) -> Result<(), Error> {
         message(Syscall::Send, self.index(), 0, info, words).map(|_| ())
@@ -41,7 +35,7 @@ impl Cap<Endpoint> {
     /// Sends if a receiver waits (`TrySend`).
     ///
     /// # Errors
-    /// `WouldBlock` if none does, and as the kernel says.
+    /// `WouldBlock` if none does.
     #[inline(always)]
     pub fn try_send(self, info: MessageInfo, words: [u64; 4]) -> Result<(), Error> {
         message(Syscall::TrySend, self.index(), 0, info, words).map(|_| ())
@@ -49,9 +43,6 @@ impl Cap<Endpoint> {
 
     /// Receives a message, or a signal of the bound notification; a caller can be answered through
     /// `reply` (`Recv`).
-    ///
-    /// # Errors
-    /// As the kernel says.
     #[inline(always)]
     pub fn recv(self, reply: Cap<Reply>) -> Result<Received, Error> {
         message(
@@ -66,7 +57,7 @@ impl Cap<Endpoint> {
     /// Receives if a sender or a signal waits (`TryRecv`).
     ///
     /// # Errors
-    /// `WouldBlock` if none does, and as the kernel says.
+    /// `WouldBlock` if none does.
     #[inline(always)]
     pub fn try_recv(self, reply: Cap<Reply>) -> Result<Received, Error> {
         message(
@@ -79,9 +70,6 @@ impl Cap<Endpoint> {
     }
 
     /// Answers the caller of `reply`, then receives (`ReplyRecv`).
-    ///
-    /// # Errors
-    /// As the kernel says.
     #[inline(always)]
     pub fn reply_recv(
         self,
@@ -97,7 +85,7 @@ impl Cap<Reply> {
     /// Answers the caller (`Reply`).
     ///
     /// # Errors
-    /// `NoCaller`, and as the kernel says.
+    /// `NoCaller`.
     #[inline(always)]
     pub fn reply(self, info: MessageInfo, words: [u64; 4]) -> Result<(), Error> {
         message(Syscall::Reply, self.index(), 0, info, words).map(|_| ())
@@ -106,18 +94,12 @@ impl Cap<Reply> {
 
 impl Cap<Notification> {
     /// Signals with the capability's badge (`Signal`).
-    ///
-    /// # Errors
-    /// As the kernel says.
     #[inline(always)]
     pub fn signal(self) -> Result<(), Error> {
         message(Syscall::Signal, self.index(), 0, MessageInfo(0), [0; 4]).map(|_| ())
     }
 
     /// Waits for signals, returns and clears them (`Wait`).
-    ///
-    /// # Errors
-    /// As the kernel says.
     #[inline(always)]
     pub fn wait(self) -> Result<u64, Error> {
         message(Syscall::Wait, self.index(), 0, MessageInfo(0), [0; 4]).map(|r| r.badge)
@@ -126,7 +108,7 @@ impl Cap<Notification> {
     /// Returns and clears the signals (`Poll`).
     ///
     /// # Errors
-    /// `WouldBlock` if there are none, and as the kernel says.
+    /// `WouldBlock` if there are none.
     #[inline(always)]
     pub fn poll(self) -> Result<u64, Error> {
         message(Syscall::Poll, self.index(), 0, MessageInfo(0), [0; 4]).map(|r| r.badge)

@@ -60,25 +60,16 @@ pub struct Translation {
 
 impl Cap<Frame> {
     /// Maps (a part of) the frame into `space` (`FrameMap`).
-    ///
-    /// # Errors
-    /// As the kernel says.
     pub fn map(self, space: Cap<AddressSpace>, mapping: Mapping) -> Result<(), Error> {
         map(self.index(), Method::FrameMap, space, mapping)
     }
 
     /// Removes this capability's mapping (`FrameUnmap`).
-    ///
-    /// # Errors
-    /// As the kernel says.
     pub fn unmap(self) -> Result<(), Error> {
         crate::syscall::invoke(self.index(), Method::FrameUnmap, 0, [0; 4]).map(|_| ())
     }
 
     /// Place and size (`FrameInfo`).
-    ///
-    /// # Errors
-    /// As the kernel says.
     pub fn info(self) -> Result<FrameInfo, Error> {
         let r = crate::syscall::invoke(self.index(), Method::FrameInfo, 0, [0; 4])?;
         Ok(FrameInfo {
@@ -111,9 +102,6 @@ pub(super) fn map(
 
 impl Cap<AddressSpace> {
     /// Tables used and there (`AddressSpaceInfo`).
-    ///
-    /// # Errors
-    /// As the kernel says.
     pub fn info(self) -> Result<AddressSpaceInfo, Error> {
         let r = crate::syscall::invoke(self.index(), Method::AddressSpaceInfo, 0, [0; 4])?;
         Ok(AddressSpaceInfo {
@@ -125,7 +113,7 @@ impl Cap<AddressSpace> {
     /// Translates virtual address `address` (`AddressSpaceQuery`).
     ///
     /// # Errors
-    /// `NotMapped`, and as the kernel says.
+    /// `NotMapped`.
     pub fn query(self, address: u64) -> Result<Translation, Error> {
         let args = [address, 0, 0, 0];
         let r = crate::syscall::invoke(self.index(), Method::AddressSpaceQuery, 0, args)?;

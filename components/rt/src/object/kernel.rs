@@ -67,9 +67,6 @@ pub struct KernelStats {
 
 impl Cap<TraceBuffer> {
     /// Sends the kernel's records of processor `cpu` to this buffer (`TraceAttach`).
-    ///
-    /// # Errors
-    /// As the kernel says.
     pub fn attach(self, cpu: Cap<Cpu>) -> Result<(), Error> {
         let args = [cpu.index().into(), 0, 0, 0];
         crate::syscall::invoke(self.index(), Method::TraceAttach, 0, args).map(|_| ())
@@ -78,7 +75,7 @@ impl Cap<TraceBuffer> {
     /// Fetches the oldest records, as many as fit into `out` (`TraceDrain`, at most 1,920 bytes).
     ///
     /// # Errors
-    /// As the kernel says; `MissingBinding` without an IPC buffer.
+    /// `MissingBinding` without an IPC buffer.
     pub fn drain(self, out: &mut [u8]) -> Result<Drained, Error> {
         let buffer = Buffer::current().ok_or(Error::MissingBinding)?;
         let wanted = out.len().min(MAX_WORDS * 8);
@@ -97,9 +94,6 @@ impl Cap<TraceBuffer> {
     }
 
     /// Maps the buffer read-only (`TraceMap`).
-    ///
-    /// # Errors
-    /// As the kernel says.
     pub fn map(self, space: Cap<AddressSpace>, mapping: Mapping) -> Result<(), Error> {
         map(self.index(), Method::TraceMap, space, mapping)
     }
@@ -113,7 +107,7 @@ impl Cap<KernelControl> {
     /// Checks all invariants of the kernel's state (`KernelCheck`).
     ///
     /// # Errors
-    /// As the kernel says; a broken invariant is not an error but the result.
+    /// A broken invariant is not an error but the result.
     pub fn check(self) -> Result<CheckResult, Error> {
         let r = self.invoke(Method::KernelCheck, 0, [0; 4])?;
         Ok(CheckResult {
@@ -124,9 +118,6 @@ impl Cap<KernelControl> {
     }
 
     /// The capability at `position` of the derivation tree (`KernelDescribe`); `None` past the end.
-    ///
-    /// # Errors
-    /// As the kernel says.
     pub fn describe(self, position: u64) -> Result<Option<Described>, Error> {
         match self.invoke(Method::KernelDescribe, 0, [position, 0, 0, 0]) {
             Ok(r) => Ok(Some(Described {
@@ -149,9 +140,6 @@ impl Cap<KernelControl> {
     }
 
     /// Writes to the kernel's console (`KernelWrite`, 32 bytes each).
-    ///
-    /// # Errors
-    /// As the kernel says.
     pub fn write(self, text: &str) -> Result<(), Error> {
         for chunk in text.as_bytes().chunks(32) {
             let mut words = [0u64; 4];
@@ -162,9 +150,6 @@ impl Cap<KernelControl> {
     }
 
     /// Time since boot and counters (`KernelStats`).
-    ///
-    /// # Errors
-    /// As the kernel says.
     pub fn stats(self) -> Result<KernelStats, Error> {
         let r = self.invoke(Method::KernelStats, 0, [0; 4])?;
         Ok(KernelStats {

@@ -1,8 +1,8 @@
 //! The kernel's objects: every system call and every method, typed.
 //!
 //! Each function names the kernel's call or method behind it; what it does, its arguments, units and results
-//! are described there ([`pagurus_abi::method::Method`], [`pagurus_abi::Syscall`]). All return the
-//! kernel's [`Error`](pagurus_abi::Error) when it refuses.
+//! are described there ([`pagurus_abi::method::Method`], [`pagurus_abi::Syscall`]). All of them return the
+//! kernel's [`Error`](pagurus_abi::Error) when it refuses; only what is particular to one stands at that one.
 
 mod cnode;
 mod device;

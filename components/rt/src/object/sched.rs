@@ -43,9 +43,6 @@ pub struct CpuInfo {
 
 impl Cap<SchedContext> {
     /// Sets processor, budget, period and priority (`SchedConfigure`).
-    ///
-    /// # Errors
-    /// As the kernel says.
     pub fn configure(
         self,
         cpu: Cap<Cpu>,
@@ -59,26 +56,17 @@ impl Cap<SchedContext> {
     }
 
     /// Gives this time to `thread` (`SchedBind`).
-    ///
-    /// # Errors
-    /// As the kernel says.
     pub fn bind(self, thread: Cap<Thread>) -> Result<(), Error> {
         let args = [thread.index().into(), 0, 0, 0];
         crate::syscall::invoke(self.index(), Method::SchedBind, 0, args).map(|_| ())
     }
 
     /// Takes the time away from its thread (`SchedUnbind`).
-    ///
-    /// # Errors
-    /// As the kernel says.
     pub fn unbind(self) -> Result<(), Error> {
         crate::syscall::invoke(self.index(), Method::SchedUnbind, 0, [0; 4]).map(|_| ())
     }
 
     /// Parameters and time used (`SchedInfo`).
-    ///
-    /// # Errors
-    /// As the kernel says.
     pub fn info(self) -> Result<SchedInfo, Error> {
         let r = crate::syscall::invoke(self.index(), Method::SchedInfo, 0, [0; 4])?;
         Ok(SchedInfo {
@@ -93,9 +81,6 @@ impl Cap<SchedContext> {
 
 impl Cap<Cpu> {
     /// Number, identifier and frequency (`CpuInfo`).
-    ///
-    /// # Errors
-    /// As the kernel says.
     pub fn info(self) -> Result<CpuInfo, Error> {
         let r = crate::syscall::invoke(self.index(), Method::CpuInfo, 0, [0; 4])?;
         Ok(CpuInfo {

@@ -35,75 +35,48 @@ impl Cap<Thread> {
     }
 
     /// Gives the thread its capability space (`ThreadBind`).
-    ///
-    /// # Errors
-    /// As the kernel says.
     pub fn bind_cspace(self, cnode: Cap<CNode>) -> Result<(), Error> {
         self.bind(ThreadBinding::CSpace, cnode.index(), 0)
     }
 
     /// Gives the thread its address space (`ThreadBind`).
-    ///
-    /// # Errors
-    /// As the kernel says.
     pub fn bind_address_space(self, space: Cap<AddressSpace>) -> Result<(), Error> {
         self.bind(ThreadBinding::AddressSpace, space.index(), 0)
     }
 
     /// Sends the thread's faults to `endpoint` (`ThreadBind`).
-    ///
-    /// # Errors
-    /// As the kernel says.
     pub fn bind_fault_endpoint(self, endpoint: Cap<Endpoint>) -> Result<(), Error> {
         self.bind(ThreadBinding::FaultEndpoint, endpoint.index(), 0)
     }
 
     /// Makes the page at byte `offset` of `frame` the thread's IPC buffer (`ThreadBind`).
-    ///
-    /// # Errors
-    /// As the kernel says.
     pub fn bind_ipc_buffer(self, frame: Cap<Frame>, offset: u64) -> Result<(), Error> {
         self.bind(ThreadBinding::IpcBuffer, frame.index(), offset)
     }
 
     /// Lets signals of `notification` end the thread's receives (`ThreadBind`).
-    ///
-    /// # Errors
-    /// As the kernel says.
     pub fn bind_notification(self, notification: Cap<Notification>) -> Result<(), Error> {
         self.bind(ThreadBinding::Notification, notification.index(), 0)
     }
 
     /// Takes back what is bound at `place` (`ThreadUnbind`).
-    ///
-    /// # Errors
-    /// As the kernel says.
     pub fn unbind(self, place: ThreadBinding) -> Result<(), Error> {
         self.invoke(Method::ThreadUnbind, [place as u64, 0, 0, 0])
             .map(|_| ())
     }
 
     /// Starts the thread at `rip` with `rsp`, `rdi` and `rsi` (`ThreadStart`).
-    ///
-    /// # Errors
-    /// As the kernel says.
     pub fn start(self, rip: u64, rsp: u64, rdi: u64, rsi: u64) -> Result<(), Error> {
         self.invoke(Method::ThreadStart, [rip, rsp, rdi, rsi])
             .map(|_| ())
     }
 
     /// Stops the thread (`ThreadSuspend`).
-    ///
-    /// # Errors
-    /// As the kernel says.
     pub fn suspend(self) -> Result<(), Error> {
         self.invoke(Method::ThreadSuspend, [0; 4]).map(|_| ())
     }
 
     /// Lets the suspended thread go on (`ThreadResume`).
-    ///
-    /// # Errors
-    /// As the kernel says.
     pub fn resume(self) -> Result<(), Error> {
         self.invoke(Method::ThreadResume, [0; 4]).map(|_| ())
     }
@@ -111,7 +84,7 @@ impl Cap<Thread> {
     /// The registers of the thread, which must not be running (`ThreadReadRegisters`).
     ///
     /// # Errors
-    /// As the kernel says; `MissingBinding` without an IPC buffer.
+    /// `MissingBinding` without an IPC buffer.
     pub fn read_registers(self) -> Result<Registers, Error> {
         let buffer = Buffer::current().ok_or(Error::MissingBinding)?;
         self.invoke(Method::ThreadReadRegisters, [0; 4])?;
@@ -125,7 +98,7 @@ impl Cap<Thread> {
     /// Sets the registers of the thread, which must not be running (`ThreadWriteRegisters`).
     ///
     /// # Errors
-    /// As the kernel says; `MissingBinding` without an IPC buffer.
+    /// `MissingBinding` without an IPC buffer.
     pub fn write_registers(self, registers: &Registers) -> Result<(), Error> {
         let buffer = Buffer::current().ok_or(Error::MissingBinding)?;
         let mut words = [0u64; size_of::<Registers>() / 8];
@@ -136,9 +109,6 @@ impl Cap<Thread> {
     }
 
     /// Sets whether the thread may use FPU, SSE and AVX, and its FS base (`ThreadSetFlags`).
-    ///
-    /// # Errors
-    /// As the kernel says.
     pub fn set_flags(self, fpu: bool, fs_base: u64) -> Result<(), Error> {
         let flags = if fpu { THREAD_FPU } else { 0 };
         self.invoke(Method::ThreadSetFlags, [flags, fs_base, 0, 0])
@@ -146,9 +116,6 @@ impl Cap<Thread> {
     }
 
     /// State and time used (`ThreadInfo`).
-    ///
-    /// # Errors
-    /// As the kernel says.
     pub fn info(self) -> Result<ThreadInfo, Error> {
         let r = self.invoke(Method::ThreadInfo, [0; 4])?;
         Ok(ThreadInfo {

@@ -26,9 +26,6 @@ pub struct UntypedInfo {
 
 impl Cap<Untyped> {
     /// Makes one object of type `T` (`UntypedRetype`).
-    ///
-    /// # Errors
-    /// As the kernel says.
     pub fn make<T: Object>(self, to: Slot, size_bits: u8) -> Result<(), Error> {
         self.retype(T::KIND, size_bits, to, 1)
     }
@@ -36,7 +33,7 @@ impl Cap<Untyped> {
     /// Makes `count` objects of `kind` into the slots from `to` on (`UntypedRetype`).
     ///
     /// # Errors
-    /// As the kernel says; all or nothing.
+    /// All or nothing.
     pub fn retype(self, kind: Kind, size_bits: u8, to: Slot, count: u32) -> Result<(), Error> {
         let parameter = kind as u64 | u64::from(size_bits) << 8;
         let args = [to.cnode.index().into(), to.index.into(), 0, count.into()];
@@ -44,9 +41,6 @@ impl Cap<Untyped> {
     }
 
     /// Place, size and what is left (`UntypedInfo`).
-    ///
-    /// # Errors
-    /// As the kernel says.
     pub fn info(self) -> Result<UntypedInfo, Error> {
         let r = crate::syscall::invoke(self.index(), Method::UntypedInfo, 0, [0; 4])?;
         Ok(UntypedInfo {
