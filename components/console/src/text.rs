@@ -256,7 +256,10 @@ impl Report for TextReport<'_> {
             Record::Line(line) => self.log_line(&line),
             Record::Dropped(lines) => self.line(
                 Some(Style::Faint),
-                format_args!("({lines} older lines made room for newer ones)"),
+                format_args!(
+                    "({lines} older line{} made room for newer ones)",
+                    if lines == 1 { "" } else { "s" }
+                ),
             ),
             Record::Difference {
                 name,

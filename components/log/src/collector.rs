@@ -119,7 +119,8 @@ impl<const LINES: usize, const SENDERS: usize> Collector<LINES, SENDERS> {
     fn note_suppressed(&mut self, now: u64, sender: u32, count: u64) -> Result<(), Failure> {
         let mut text = String::<64>::new();
         // The text with the largest number has 46 bytes.
-        let _ = write!(text, "({count} lines left out: too fast)");
+        let plural = if count == 1 { "" } else { "s" };
+        let _ = write!(text, "({count} line{plural} left out: too fast)");
         self.store_line(now, sender, Level::Warn, OWN_TARGET, &text)
             .map(|_| ())
     }
