@@ -35,18 +35,33 @@ pub fn signal<E: Env + ?Sized>(e: &mut E, id: NotificationId, badge: u64) {
     if let Some(bound) = n.bound
         && e.thread(bound).state == ThreadState::Receiving
     {
-        e.notification_mut(id).word = 0;
-        if let Some(ep) = EndpointId::new(e.thread(bound).waits_for) {
-            endpoint::dequeue(e, ep, bound);
-        }
-        if let Some(reply) = e.thread_mut(bound).reply.take() {
-            let r = e.reply_mut(reply);
-            r.peer = None;
-            r.state = ReplyState::Idle;
-        }
-        finish(e, bound, word, MessageInfo::SIGNAL);
-        time::resume(e, bound);
+        end_receive(e, id, bound);
     }
+}
+
+/// Binds the notification to `t`; neither is bound to another. Signals that wait end a receive that waits.
+pub fn bind<E: Env + ?Sized>(e: &mut E, id: NotificationId, t: ThreadId) {
+    e.thread_mut(t).notification = Some(id);
+    let n = e.notification_mut(id);
+    n.bound = Some(t);
+    if n.word != 0 && e.thread(t).state == ThreadState::Receiving {
+        end_receive(e, id, t);
+    }
+}
+
+/// Ends the receive of `bound` with all signals of its notification, which has some.
+fn end_receive<E: Env + ?Sized>(e: &mut E, id: NotificationId, bound: ThreadId) {
+    let word = core::mem::take(&mut e.notification_mut(id).word);
+    if let Some(ep) = EndpointId::new(e.thread(bound).waits_for) {
+        endpoint::dequeue(e, ep, bound);
+    }
+    if let Some(reply) = e.thread_mut(bound).reply.take() {
+        let r = e.reply_mut(reply);
+        r.peer = None;
+        r.state = ReplyState::Idle;
+    }
+    finish(e, bound, word, MessageInfo::SIGNAL);
+    time::resume(e, bound);
 }
 
 /// Completes a wait or receive with signals.

@@ -1,2 +1,4 @@
 mod boot;
 mod fuzz;
+mod ipc;
+mod scene;

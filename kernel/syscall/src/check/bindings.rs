@@ -36,7 +36,8 @@ fn unbound<M: Machine>(k: &Kernel<M>, t: ThreadId, n: usize) -> Found {
         Some(ThreadBinding::CSpace) => thread.cspace.is_none() && thread.cspace_slots == 0,
         Some(ThreadBinding::AddressSpace) => thread.cr3 == 0 && thread.asid == 0,
         Some(ThreadBinding::IpcBuffer) => thread.buffer == 0,
-        Some(ThreadBinding::FaultEndpoint | ThreadBinding::Notification) => true,
+        Some(ThreadBinding::FaultEndpoint) => true,
+        Some(ThreadBinding::Notification) => thread.notification.is_none(),
         None => thread.home.is_none(),
     };
     ensure(forgotten, BROKEN)
@@ -73,8 +74,9 @@ fn bound<M: Machine>(k: &Kernel<M>, t: ThreadId, n: usize, slot: &Slot) -> Found
         Some(ThreadBinding::Notification) => {
             slot.kind == Kind::Notification
                 && rights(Rights::READ)
-                && NotificationId::new(slot.object)
-                    .is_some_and(|n| k.notification(n).bound == Some(t))
+                && NotificationId::new(slot.object).is_some_and(|n| {
+                    thread.notification == Some(n) && k.notification(n).bound == Some(t)
+                })
         }
         None => {
             n == SCHED_BINDING

@@ -9,7 +9,7 @@ use pagurus_abi::method::{Registers, THREAD_FPU, ThreadBinding, ThreadState};
 use pagurus_abi::{Error, Kind, Rights};
 use pagurus_cap::cnode::CNode;
 use pagurus_cap::{SlotId, Slots, delete, derive};
-use pagurus_ipc::{Env, NotificationId, ThreadId, cancel, time};
+use pagurus_ipc::{Env, NotificationId, ThreadId, cancel, notification, time};
 
 fn subject(i: &Invocation<'_>) -> Result<ThreadId, Error> {
     ThreadId::new(i.object).ok_or(Error::EmptySlot)
@@ -81,8 +81,7 @@ impl<M: Machine> Kernel<M> {
                     return Err(Error::AlreadyBound);
                 }
                 bind(self)?;
-                self.notification_mut(n).bound = Some(t);
-                self.thread_mut(t).notification = Some(n);
+                notification::bind(self, n, t);
             }
         }
         Ok(())

@@ -71,6 +71,8 @@ pub enum Event {
     Timer,
     /// Another processor.
     Kick,
+    /// It was made to stop in the kernel and gets the lock.
+    Lock,
     /// A device.
     Irq(u32),
     /// An exception of the thread that runs.
@@ -289,6 +291,7 @@ impl System {
                 self.kernel.machine.processors[cpu].kicked = false;
                 self.kernel.kicked();
             }
+            Event::Lock => {}
             Event::Irq(gsi) => self.kernel.interrupt(gsi),
             Event::Fault {
                 vector,
@@ -412,15 +415,23 @@ impl System {
         }
     }
 
-    /// Delivers the inter-processor interrupts that are on their way.
+    /// Why processor `cpu` is about to enter the kernel, if it is.
+    pub fn due(&self, cpu: usize) -> Option<Event> {
+        let p = &self.kernel.machine.processors[cpu];
+        match (p.mode, p.kicked) {
+            _ if p.waiting.is_some() => None,
+            (_, true) => Some(Event::Kick),
+            (Mode::Kernel, false) => Some(Event::Lock),
+            (Mode::Idle | Mode::User { .. }, false) => None,
+        }
+    }
+
+    /// Delivers the inter-processor interrupts that are on their way, and lets processors that were stopped go on.
     pub fn settle(&mut self) {
-        loop {
-            let kicked = |p: &super::processor::Processor| p.kicked && p.waiting.is_none();
-            let processors = &self.kernel.machine.processors;
-            match processors.iter().position(kicked) {
-                Some(cpu) => self.event(cpu, Event::Kick),
-                None => return,
-            }
+        while let Some((cpu, event)) =
+            (0..self.setup.cpus).find_map(|cpu| Some((cpu, self.due(cpu)?)))
+        {
+            self.event(cpu, event);
         }
     }
 

@@ -78,9 +78,9 @@ fn step(w: &mut World, c: &mut Choice) {
             w.system.advance(ns);
         }
         80..86 => {
-            if w.system.kernel.machine.processors[cpu].kicked {
-                w.log(format!("{cpu}: kick"));
-                w.system.event(cpu, Event::Kick);
+            if let Some(event) = w.system.due(cpu) {
+                w.log(format!("{cpu}: {event:?}"));
+                w.system.event(cpu, event);
             }
         }
         86..90 => {
