@@ -32,7 +32,6 @@ impl<F: PageFormat> Tables<F> {
         if !is_page || first & ADDRESS & (size.bytes() - 1) != 0 {
             return Err(MapError::NotUniform { virt });
         }
-        let mut activity = 0;
         for at in 0..ENTRIES {
             let entry = mem.read(table, at);
             let offset = (at as u64) << smaller.bits();
@@ -40,22 +39,19 @@ impl<F: PageFormat> Tables<F> {
                 let virt = virt + offset;
                 return Err(MapError::NotUniform { virt });
             }
-            activity |= entry & recorded;
         }
 
-        let mut leaf = first | LARGE | activity;
+        let mut leaf = first | LARGE;
         if parent & WITHHELD != 0 && leaf & F::WRITE != 0 {
             leaf = leaf & !F::WRITE | WITHHELD;
         }
         mem.write(walk.table, walk.index(), leaf);
-        // A processor may still use the table and record in it until its entries are gone.
-        let mut late = 0;
+        // Processors may use the table and record in it until its entries are gone.
+        let mut activity = 0;
         for at in 0..ENTRIES {
-            late |= mem.modify(table, at, !0, 0) & recorded;
+            activity |= mem.modify(table, at, !0, 0) & recorded;
         }
-        if late & !activity != 0 {
-            mem.modify(walk.table, walk.index(), 0, late);
-        }
+        mem.modify(walk.table, walk.index(), 0, activity);
         pool.free(mem, table);
         Ok(Flush::All)
     }

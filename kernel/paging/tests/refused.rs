@@ -74,6 +74,36 @@ fn every_format_refuses<F: Manual>() {
     let mut space = Space::<F>::new(8, PageSize::Size1G);
     assert_eq!(map(&mut space, &page(F::END - 0x1000)), Ok(0x1000));
     assert_eq!(map(&mut space, &page(F::START)), Ok(0x1000));
+    let last_frame = Mapping {
+        phys: (1 << 52) - 0x1000,
+        ..good
+    };
+    assert_eq!(map(&mut space, &last_frame), Ok(0x1000));
+}
+
+#[test]
+fn split_and_merge_of_what_is_no_page() {
+    let mut space = Space::<Host>::new(8, PageSize::Size1G);
+    let large = Mapping {
+        length: 1 << 21,
+        phys: 1 << 21,
+        ..page(GIB_1)
+    };
+    map(&mut space, &large).expect("maps");
+    let Space { mem, pool, tables } = &mut space;
+    for (virt, error) in [
+        (GIB_1 + 0x1000, MapError::Misaligned),
+        (GIB_1 + 1, MapError::Misaligned),
+        (0, MapError::OutOfRange),
+        (1 << 47, MapError::OutOfRange),
+        (!0x1f_ffff, MapError::OutOfRange),
+        (2 * GIB_1, MapError::NotMapped),
+    ] {
+        assert_eq!(tables.split(mem, pool, virt, PageSize::Size2M), Err(error));
+        assert_eq!(tables.merge(mem, pool, virt, PageSize::Size2M), Err(error));
+    }
+    assert_eq!(pool.in_use(), 2);
+    assert!(tables.split(mem, pool, GIB_1, PageSize::Size2M).is_ok());
 }
 
 #[test]
