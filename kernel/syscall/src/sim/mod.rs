@@ -12,11 +12,13 @@ mod live;
 pub mod machine;
 pub mod processor;
 pub mod ram;
+mod short;
 pub mod system;
 pub mod user;
 
 pub use machine::{Halted, Preemption, SimMachine};
 pub use processor::Mode;
+pub use short::ShortWay;
 pub use system::{Event, Setup, System};
 pub use user::{Answer, retype_info};
 

@@ -22,7 +22,7 @@ const RECEIVE_WORD: usize = 1952 / 8;
 pub const DIRECT: usize = 0x4000_0000_0000;
 
 /// What a granule holds.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 enum Cell {
     Dirty,
     Zero,
@@ -37,7 +37,7 @@ enum Cell {
     Rest,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 enum Page {
     Dirty,
     Zero,
@@ -53,6 +53,45 @@ pub struct Ram {
     pages: Vec<Page>,
     /// Granules of live objects, as the last sweep found them.
     live: Vec<u64>,
+}
+
+impl PartialEq for Cell {
+    /// Zero memory is equal to an object of zeroes.
+    fn eq(&self, other: &Cell) -> bool {
+        match (self, other) {
+            (Cell::Dirty, Cell::Dirty) | (Cell::Fpu, Cell::Fpu) => true,
+            (Cell::Slot(a), Cell::Slot(b)) => a == b,
+            (Cell::Thread(a), Cell::Thread(b)) => a == b,
+            (Cell::Sc(a), Cell::Sc(b)) => a == b,
+            (Cell::Endpoint(a), Cell::Endpoint(b)) => a == b,
+            (Cell::Notification(a), Cell::Notification(b)) => a == b,
+            (Cell::Reply(a), Cell::Reply(b)) => a == b,
+            (a, b) => a.is_blank() && b.is_blank(),
+        }
+    }
+}
+
+impl PartialEq for Page {
+    /// Zero memory is equal to anything of zeroes.
+    fn eq(&self, other: &Page) -> bool {
+        match (self, other) {
+            (Page::Dirty, Page::Dirty) => true,
+            (Page::Objects(a), Page::Objects(b)) => a == b,
+            (Page::Table(a), Page::Table(b)) | (Page::Words(a), Page::Words(b)) => a == b,
+            (a, b) => a.is_blank() && b.is_blank(),
+        }
+    }
+}
+
+impl Page {
+    fn is_blank(&self) -> bool {
+        match self {
+            Page::Dirty => false,
+            Page::Zero => true,
+            Page::Objects(cells) => cells.iter().all(Cell::is_blank),
+            Page::Table(words) | Page::Words(words) => words.iter().all(|w| *w == 0),
+        }
+    }
 }
 
 /// What may stay at a sweep.
@@ -390,6 +429,19 @@ impl Ram {
 }
 
 impl Cell {
+    fn is_blank(&self) -> bool {
+        match self {
+            Cell::Zero | Cell::Rest => true,
+            Cell::Dirty | Cell::Fpu => false,
+            Cell::Slot(object) => *object == Slot::EMPTY,
+            Cell::Thread(object) => **object == Thread::EMPTY,
+            Cell::Sc(object) => **object == SchedContext::default(),
+            Cell::Endpoint(object) => *object == Endpoint::default(),
+            Cell::Notification(object) => *object == Notification::default(),
+            Cell::Reply(object) => *object == Reply::default(),
+        }
+    }
+
     fn name(&self) -> &'static str {
         match self {
             Cell::Dirty => "memory that is no object's",

@@ -1,7 +1,7 @@
 //! A booted system with some threads, each on a processor of its own, so that all run at the same time.
 
 use crate::sim::system::{FREE_SLOT, UNTYPED_SLOT};
-use crate::sim::{Answer, Setup, System};
+use crate::sim::{Answer, Setup, ShortWay, System};
 use pagurus_abi::boot::slot;
 use pagurus_abi::method::{MINT_BADGE, MINT_PLAIN, Method, ThreadBinding, ThreadState};
 use pagurus_abi::{Error, Kind, MessageInfo, Rights, Syscall};
@@ -39,6 +39,7 @@ impl Scene {
         Scene {
             s: System::boot(Setup {
                 cpus: 1 + others,
+                short_way: ShortWay::Compared,
                 ..Setup::default()
             }),
             next: FREE_SLOT,

@@ -4,7 +4,7 @@ use super::{Choice, generate};
 use crate::SyscallArgs;
 use crate::sim::system::{FREE_SLOT, UNTYPED, UNTYPED_SLOT};
 use crate::sim::user::invocation;
-use crate::sim::{Preemption, Setup, System, retype_info};
+use crate::sim::{Preemption, Setup, ShortWay, System, retype_info};
 use pagurus_abi::boot::slot;
 use pagurus_abi::method::{Method, ThreadBinding};
 use pagurus_abi::{Error, Kind};
@@ -49,6 +49,7 @@ impl World {
             untyped_bits: 20,
             check_every: 8,
             prompt: c.one_in(2),
+            short_way: c.of(&[ShortWay::Never, ShortWay::Always, ShortWay::Compared]),
         });
         let mut world = World {
             system,

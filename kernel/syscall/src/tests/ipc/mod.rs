@@ -4,5 +4,6 @@ mod ends;
 mod faults;
 mod messages;
 mod notifications;
+mod short;
 mod time;
 mod transfer;

@@ -124,7 +124,8 @@ fn an_answer_brings_capabilities_too() {
 
 #[test]
 fn capabilities_stop_at_the_first_that_cannot_go() {
-    let cases: [(&str, fn(&mut Pair), usize); 8] = [
+    type Case = (&'static str, fn(&mut Pair), usize);
+    let cases: [Case; 8] = [
         ("the window is closed", |p| p.window(4, 0), 0),
         ("the window has two slots", |p| p.window(4, 2), 2),
         ("the window is wide", |p| p.window(4, u32::MAX), 3),
