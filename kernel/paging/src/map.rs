@@ -149,15 +149,13 @@ impl<F: PageFormat> Tables<F> {
         virt: u64,
         level: usize,
     ) -> Result<(), MapError> {
-        let end = self.reach(mem, virt, level).level;
-        if pool.available() < end - level {
+        let mut walk = self.reach(mem, virt, level);
+        if pool.available() < walk.level - level {
             return Err(MapError::OutOfTables);
         }
-        for above in (level + 1..=end).rev() {
-            let walk = self.reach(mem, virt, above);
+        for _ in level..walk.level {
             let table = pool.alloc(mem).ok_or(MapError::OutOfTables)?;
-            mem.write(walk.table, walk.index(), table | F::TABLE);
-            walk.added(mem, 1);
+            walk = walk.extended::<F, M>(mem, table);
         }
         Ok(())
     }

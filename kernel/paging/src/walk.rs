@@ -90,6 +90,22 @@ impl Walk {
         index(self.virt, self.level)
     }
 
+    /// Makes the entry for the address refer to an empty table, and walks on into that.
+    pub fn extended<F: PageFormat, M: PhysMem>(&self, mem: &mut M, table: u64) -> Walk {
+        let entry = table | F::TABLE;
+        mem.write(self.table, self.index(), entry);
+        self.added(mem, 1);
+        Walk {
+            virt: self.virt,
+            level: self.level - 1,
+            table,
+            entry: 0,
+            upper: self.table,
+            parent: entry,
+            above: self.above | entry,
+        }
+    }
+
     /// Takes note that `added` entries of the table came into use.
     pub fn added<M: PhysMem>(&self, mem: &mut M, added: usize) {
         if self.level < ROOT_LEVEL {
@@ -259,11 +275,20 @@ impl<F: PageFormat> Tables<F> {
     #[cold]
     #[inline(never)]
     fn prune<M: PhysMem, P: TablePool>(&self, mem: &mut M, pool: &mut P, virt: u64, level: usize) {
-        for above in level + 1..LEVELS {
-            let walk = self.reach(mem, virt, above);
-            mem.write(walk.table, walk.index(), 0);
-            pool.free(mem, walk.entry & ADDRESS);
-            if !walk.removed(mem, 1) {
+        let mut tables = [self.root; LEVELS];
+        for at in (level + 1..LEVELS).rev() {
+            tables[at - 1] = mem.read(tables[at], index(virt, at)) & ADDRESS;
+        }
+        for at in level + 1..LEVELS {
+            mem.write(tables[at], index(virt, at), 0);
+            pool.free(mem, tables[at - 1]);
+            let upper = at + 1;
+            if upper == LEVELS {
+                break;
+            }
+            let parent = mem.read(tables[upper], index(virt, upper)) - COUNT_ONE;
+            mem.write(tables[upper], index(virt, upper), parent);
+            if count(parent) > 0 {
                 break;
             }
         }
