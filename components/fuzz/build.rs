@@ -1,0 +1,5 @@
+//! Linker arguments.
+
+fn main() {
+    pagurus_rt_build::link_component();
+}
