@@ -102,7 +102,10 @@ fn cargo_build(
     description: Option<&Path>,
 ) -> Result<()> {
     let mut command = toolchain.cargo();
-    command.args(["build", "--quiet", "--release", "--target", MACHINE]);
+    command.args(["build", "--quiet", "--target", MACHINE]);
+    if let [first, ..] = binaries {
+        command.args(["--profile", profile(first)]);
+    }
     for binary in binaries {
         let package = workspace.package_of_binary(binary)?;
         command.args(["--package", package.name.as_str(), "--bin", binary]);
@@ -114,6 +117,15 @@ fn cargo_build(
     process::run(&mut command)
 }
 
+/// The profile that a program is built with (see the workspace's Cargo.toml), which names its folder too.
+fn profile(binary: &str) -> &'static str {
+    if binary == KERNEL_PROGRAM {
+        "kernel"
+    } else {
+        "release"
+    }
+}
+
 fn symbols(place: &Path, name: &str) -> PathBuf {
     place.join(format!("{name}.elf"))
 }
@@ -123,7 +135,7 @@ fn strip(workspace: &Workspace, binary: &str, name: &str, place: &Path) -> Resul
     let built = workspace
         .target()
         .join(MACHINE)
-        .join("release")
+        .join(profile(binary))
         .join(binary);
     let whole = symbols(place, name);
     std::fs::copy(&built, &whole).with_context(|| format!("copying {}", built.display()))?;
