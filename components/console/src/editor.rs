@@ -110,7 +110,13 @@ impl LineEditor {
             }
             _ => {}
         }
+        let at_end = self.cursor == self.line.len() && self.scroll == 0;
         let changed = match key {
+            Key::Backspace if at_end && self.cursor > 0 => {
+                self.cut(self.cursor - 1, self.cursor);
+                let _ = out.write_str("\x08\x1b[K");
+                return Edit::Nothing;
+            }
             Key::Backspace => self.cursor > 0 && self.cut(self.cursor - 1, self.cursor),
             Key::Delete | Key::EndOfInput => {
                 self.cursor < self.line.len() && self.cut(self.cursor, self.cursor + 1)

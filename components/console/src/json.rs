@@ -288,20 +288,22 @@ impl Report for JsonReport<'_> {
                 write_line(&note("restarted", Some(c.name.as_str()), None), out);
             }
             // Nobody will be here to report success afterwards.
-            Record::RestartingSelf => {
-                write_line(&note("restarting", None, None), out);
-                write_line(
-                    &Status {
-                        ok: true,
-                        error: None,
-                    },
-                    out,
-                );
-            }
+            Record::RestartingSelf => last_words("restarting", out),
+            Record::ShuttingDown => last_words("shutting_down", out),
             Record::Pong => write_line(&note("pong", None, None), out),
-            Record::ShuttingDown => write_line(&note("shutting_down", None, None), out),
         }
     }
+}
+
+fn last_words(record: &'static str, out: &mut dyn Write) {
+    write_line(&note(record, None, None), out);
+    write_line(
+        &Status {
+            ok: true,
+            error: None,
+        },
+        out,
+    );
 }
 
 fn note<'a>(record: &'static str, name: Option<&'a str>, lines: Option<u64>) -> NoteJson<'a> {

@@ -9,7 +9,8 @@ use heapless::{String, Vec};
 use pagurus_protocol::log::{Level, Lines};
 use pagurus_protocol::memory::{ClientUsage, PoolUsage};
 use pagurus_protocol::root::{
-    AuditSummary, CapabilityRow, CheckResult, ComponentInfo, MemorySummary, SystemInfo,
+    AuditSummary, CapabilityRow, CheckResult, ComponentInfo, ComponentState, MemorySummary,
+    SystemInfo,
 };
 use pagurus_protocol::{Failure, Name, Reason};
 
@@ -71,7 +72,7 @@ pub enum Record<'a> {
     RestartingSelf,
     /// Somebody is here.
     Pong,
-    /// The machine ends now.
+    /// The machine ends now: this is the last record of the answer, if all goes well.
     ShuttingDown,
 }
 
@@ -96,6 +97,9 @@ pub struct LogLine<'a> {
 
 /// Identifier of root.
 const ROOT: u32 = 0;
+/// The component that keeps the log, and the one that hands out memory.
+const LOG_SERVER: &str = "log";
+const MEMORY_SERVER: &str = "memory-manager";
 
 /// Receives records.
 pub trait Report {
@@ -110,6 +114,8 @@ pub enum QueryError<'a> {
     UnknownComponent(&'a str, Option<Name>),
     /// Root cannot be restarted.
     Root,
+    /// The component that would answer does not run.
+    NotRunning(&'static str),
     /// Another component refused what the first field says.
     Refused(&'static str, Failure),
 }
@@ -126,6 +132,10 @@ impl fmt::Display for QueryError<'_> {
             }
             QueryError::Root => f.write_str(
                 "root holds the system together and cannot be restarted; `shutdown` ends the machine",
+            ),
+            QueryError::NotRunning(name) => write!(
+                f,
+                "`{name}` does not run, and nobody else can answer; `restart {name}` starts it anew"
             ),
             QueryError::Refused(what, failure) => {
                 write!(f, "{what}: {failure}")?;
@@ -200,6 +210,17 @@ fn info<'a>(system: &mut impl System) -> Result<SystemInfo, QueryError<'a>> {
     system.info().map_err(refused("cannot ask root"))
 }
 
+/// Sees that a server runs before it is asked: one that was stopped for good would let us wait for ever. A system
+/// whose server has another name is trusted to keep it running.
+fn running<'a>(name: &'static str, system: &mut impl System) -> Result<(), QueryError<'a>> {
+    match system.find(name) {
+        Ok(server) if server.state != ComponentState::Running as u8 => {
+            Err(QueryError::NotRunning(name))
+        }
+        _ => Ok(()),
+    }
+}
+
 fn components<'a>(
     system: &mut impl System,
     each: &mut dyn FnMut(&ComponentInfo),
@@ -260,6 +281,7 @@ fn memory<'a>(
         .memory()
         .map_err(refused("cannot ask root for memory"))?;
     report.record(Record::Memory(&summary));
+    running(MEMORY_SERVER, system)?;
     let pool = system.pool();
     report.record(Record::Pool(pool.as_ref().map_err(|failure| *failure)));
     if pool.is_err() {
@@ -352,6 +374,7 @@ pub fn log<'a>(
     names: &mut Names,
     report: &mut dyn Report,
 ) -> Result<Shown, QueryError<'a>> {
+    running(LOG_SERVER, system)?;
     let sender = match query.component {
         Some(name) => Some(find(name, system, names)?.id),
         None => None,

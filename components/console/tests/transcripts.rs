@@ -4,7 +4,7 @@ mod support;
 
 use console::shell::Shell;
 use pagurus_protocol::log::Level;
-use pagurus_protocol::root::AuditText;
+use pagurus_protocol::root::{AuditText, ComponentState};
 use pagurus_protocol::{Failure, Reason};
 use support::{Fake, Screen};
 
@@ -289,6 +289,23 @@ fn dropped_lines_are_told() {
         "{}",
         session.screen()
     );
+}
+
+#[test]
+fn a_stopped_server_is_not_waited_for() {
+    for (server, command) in [(1, "log"), (1, "log -f"), (2, "mem")] {
+        let mut fake = Fake::new();
+        fake.components[server].state = ComponentState::Faulted as u8;
+        let name = fake.components[server].name;
+        let text = Session::with(fake, command);
+        assert!(
+            text.ends_with(&format!(
+                "error: `{name}` does not run, and nobody else can answer; \
+                 `restart {name}` starts it anew\n"
+            )),
+            "{text}"
+        );
+    }
 }
 
 #[test]

@@ -339,6 +339,10 @@ impl Screen {
         match c {
             '\x1b' => self.escape = Some(String::new()),
             '\r' => self.column = 0,
+            '\x08' => {
+                assert!(self.column > 0, "backspace at the left edge");
+                self.column -= 1;
+            }
             '\n' => {
                 self.row += 1;
                 self.column = 0;
