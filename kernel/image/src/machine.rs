@@ -6,7 +6,8 @@ use pagurus_boot::Platform as Boot;
 use pagurus_hw::acpi::Platform;
 use pagurus_hw::smp::local;
 use pagurus_hw::{
-    apic, console, cpu, entry, ioapic, machine, percpu, pic, power, smp, switch, time, tsc, vm,
+    apic, console, cpu, entry, ioapic, machine, percpu, pic, power, smp, switch, sync, time, tsc,
+    vm,
 };
 
 use crate::firmware::Firmware;
@@ -142,6 +143,11 @@ pub fn start_processors(platform: &Platform) {
     let mut kernel = machine::kernel().lock();
     for n in (0..u64::BITS as usize).filter(|n| online & 1 << n != 0) {
         kernel.cpu_online(n);
+    }
+    drop(kernel);
+    // They went to sleep before they were in service: now they must look, or nobody would wake them later.
+    for n in (0..u64::BITS as usize).filter(|n| online & 1 << n != 0 && *n != percpu::cpu_index()) {
+        sync::kick(n);
     }
     console::print(format_args!("processors: {}\n", online.count_ones()));
 }
