@@ -45,6 +45,7 @@ impl<M: Machine> Kernel<M> {
     #[inline(always)]
     fn load(&mut self, cpu: usize, to: ThreadId) {
         let asid = self.thread(to).asid;
+        self.counters.syscalls += 1;
         let cpu = &mut self.cpus[cpu];
         cpu.loaded = Some(to);
         cpu.asid = asid;
@@ -196,6 +197,7 @@ impl<M: Machine> Kernel<M> {
             return None;
         }
         self.notification_mut(id).word |= pagurus_ipc::notification::bits(badge);
+        self.counters.syscalls += 1;
         Some(())
     }
 
@@ -207,6 +209,8 @@ impl<M: Machine> Kernel<M> {
         }
         let slot = self.quick(t, cap, Kind::Notification, Rights::READ)?;
         let id = NotificationId::new(slot.object)?;
-        pagurus_ipc::notification::poll(self, id)
+        let word = pagurus_ipc::notification::poll(self, id)?;
+        self.counters.syscalls += 1;
+        Some(word)
     }
 }

@@ -70,9 +70,8 @@ impl<M: Machine> Kernel<M> {
             self.machine.irq_mask(gsi, true);
             return;
         };
-        if mode.level {
-            self.machine.irq_mask(gsi, true);
-        }
+        // The entry code has masked it.
+        self.machine.irq_mask(gsi, mode.level);
         let slot = self.slot(self.machine.irq_binding(gsi));
         let badge = slot.word;
         if let Some(n) = NotificationId::new(slot.object) {
