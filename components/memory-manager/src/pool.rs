@@ -1,6 +1,6 @@
 //! Blocks as Untyped capabilities in the manager's own capability space.
 
-use memory_manager::buddy::{Block, UntypedPool};
+use crate::buddy::{Block, UntypedPool};
 use pagurus_abi::{Error, Kind};
 use pagurus_rt::object::{CNode, Untyped};
 use pagurus_rt::{Cap, Slot};
