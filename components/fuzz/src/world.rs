@@ -2,7 +2,7 @@
 #![allow(unsafe_code)] // the copy of the code
 
 use crate::layout::{ARENA_BITS, MAX_FUZZERS, arena};
-use crate::report::{Doing, Failure, Outcome, equal};
+use crate::report::{Doing, Failure, Outcome, equal, say};
 use crate::service::{self, JUNK};
 use crate::{KERNEL, arena::Arena};
 use core::ops::Range;
@@ -398,11 +398,33 @@ pub fn check() -> Outcome {
     if result.broken == 0 {
         Ok(())
     } else {
+        show(result.place);
         Err(Failure::Broken(
             "a kernel invariant is broken",
             result.broken,
             result.place,
         ))
+    }
+}
+
+/// Says which capability the kernel's slot at `place` holds, as far as the kernel tells.
+fn show(place: u64) {
+    // Only the offset is known of where the kernel sees physical memory; containers are far smaller than its alignment.
+    const PHYSICAL: u64 = (1 << 46) - 1;
+    let mut position = 0;
+    while let Ok(Some(d)) = KERNEL.describe(position) {
+        if d.container.wrapping_add(d.index * 64) == place & PHYSICAL {
+            say!(
+                "fuzz: {:?} at depth {} ({:#x}), object {:#x}, slot {} of {:#x}",
+                d.info.kind(),
+                d.info.depth(),
+                d.info.0,
+                d.object,
+                d.index,
+                d.container
+            );
+        }
+        position += 1;
     }
 }
 
