@@ -213,6 +213,9 @@ impl Cell {
             give(place::PORTS + n, w.ports + n, Mint::Plain)?;
         }
         give(place::COMMON_FRAME, w.frame, Mint::Plain)?;
+        if let Some(device) = w.device {
+            give(place::DEVICE_FRAME, device.frame, Mint::Plain)?;
+        }
         give(place::IRQ, w.irq.index(), Mint::Plain)?;
         give(place::FAULTS, w.junk, Mint::Plain)?;
         for n in 0..w.boot.cpu_count.min(place::CPU_COUNT) {

@@ -127,7 +127,9 @@ impl Generator {
                 0xffff_8000_0000_0000,
                 0xffff_ffff_ffff_f000,
             ]),
-            // Both the neighbourhood of others and tables of its own.
+            // Tables of its own at every level.
+            2..5 => WINDOW + self.random.below(8) * (1 << 30),
+            // The neighbourhood of others.
             n => WINDOW + self.random.below(24) * 4096 + (n % 3) * (2 << 20),
         }
     }
@@ -288,7 +290,13 @@ impl Generator {
             }
             Method::CNodeMove => {
                 let to = self.slot_of(Kind::Empty);
-                (0, [to, self.slot_of(Kind::CNode), self.victim(), 0])
+                let source = match self.random.below(6) {
+                    // Into itself, or into what was made of it.
+                    0 => self.slot_of(Kind::CNode),
+                    1 => self.slot_of(Kind::Untyped),
+                    _ => self.victim(),
+                };
+                (0, [to, self.slot_of(Kind::CNode), source, 0])
             }
             Method::CNodeDelete | Method::CNodeRevoke => (0, [self.victim(), 0, 0, 0]),
             Method::CNodeInspect => (0, [self.wild(), 0, 0, 0]),

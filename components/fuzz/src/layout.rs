@@ -74,6 +74,8 @@ pub mod place {
     pub const COMMON_FRAME: u32 = 32;
     /// The cell's threads.
     pub const THREADS: u32 = 34;
+    /// A page of the legacy screen's memory, where the machine has such.
+    pub const DEVICE_FRAME: u32 = 33;
     /// Threads of another cell.
     pub const OTHER_THREADS: u32 = 37;
     /// The time of the cell's threads.
@@ -98,7 +100,7 @@ pub const INITIAL: &[(u32, u32, Kind)] = &[
     (place::ENDPOINTS, 4, Kind::Endpoint),
     (place::NOTIFICATIONS, 4, Kind::Notification),
     (place::REPLIES, 4, Kind::Reply),
-    (place::FRAMES, 5, Kind::Frame),
+    (place::FRAMES, 6, Kind::Frame),
     (place::THREADS, 6, Kind::Thread),
     (place::TIMES, 6, Kind::SchedContext),
     (place::PORTS, 2, Kind::IoPort),

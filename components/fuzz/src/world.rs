@@ -6,7 +6,7 @@ use crate::report::{Doing, Failure, Outcome, equal, say};
 use crate::service::{self, JUNK};
 use crate::{KERNEL, arena::Arena};
 use core::ops::Range;
-use pagurus_rt::abi::boot::{BootInfo, slot};
+use pagurus_rt::abi::boot::{BootInfo, UntypedDesc, slot};
 use pagurus_rt::abi::layout::IMAGE_BASE;
 use pagurus_rt::abi::method::CacheMode;
 use pagurus_rt::abi::{Error, Rights};
@@ -50,6 +50,17 @@ const REGISTER_C: u8 = 0x0c;
 const RATE_1024HZ: u8 = 0x26;
 const PERIODIC: u8 = 0x42;
 
+/// Memory of legacy screens: what is written there does no harm.
+const SCREEN: u64 = 0xa_0000;
+
+/// Device memory for the fuzzers.
+#[derive(Clone, Copy)]
+pub struct Device {
+    memory: Cap<Untyped>,
+    /// Slot of its first page.
+    pub frame: u32,
+}
+
 /// The supervisor's memory, slots, and what all share.
 pub struct World {
     /// What firmware and kernel left.
@@ -68,6 +79,8 @@ pub struct World {
     pub frame: u32,
     /// Two harmless ports.
     pub ports: u32,
+    /// Device memory, if there is such that does no harm.
+    pub device: Option<Device>,
     /// The interrupt line.
     pub irq: Cap<IrqHandler>,
     /// The fault endpoint for everybody to send to.
@@ -118,6 +131,7 @@ impl World {
             notifications: 0,
             frame: 0,
             ports: 0,
+            device: None,
             irq: none_of(),
             junk: 0,
             faults: 0,
@@ -186,6 +200,15 @@ impl World {
                 last: port,
             };
             CNODE.mint(index, at(slot::IO_PORTS), Rights::RW, range)?;
+        }
+        let screen = |u: &&UntypedDesc| u.device != 0 && u.address == SCREEN;
+        if let Some(screen) = self.boot.untyped().iter().find(screen) {
+            let device = Device {
+                memory: Cap::new(screen.slot),
+                frame: self.slots(1),
+            };
+            device.memory.make::<Frame>(at(device.frame), 12)?;
+            self.device = Some(device);
         }
         self.irq = Cap::new(self.slots(1));
         let control = Cap::<IrqControl>::new(slot::IRQ_CONTROL);
@@ -341,12 +364,13 @@ impl World {
     pub fn end(self) -> Outcome {
         self.set_clock(REGISTER_B, PERIODIC & !0x40)
             .doing("stopping the clock")?;
-        CNODE
-            .revoke(self.memory.index())
-            .doing("revoking all memory")?;
-        let info = self.memory.info().doing("looking at the memory")?;
-        equal("capabilities left", info.derived, 0)?;
-        equal("free memory", info.free, 1 << info.size_bits)?;
+        for memory in [Some(self.memory), self.device.map(|d| d.memory)] {
+            let Some(memory) = memory else { continue };
+            CNODE.revoke(memory.index()).doing("revoking all memory")?;
+            let info = memory.info().doing("looking at the memory")?;
+            equal("capabilities left", info.derived, 0)?;
+            equal("free memory", info.free, 1 << info.size_bits)?;
+        }
         let processors = self.cpus..self.cpus + self.boot.cpu_count;
         let others = [
             self.ports,
