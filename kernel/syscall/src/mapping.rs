@@ -57,13 +57,16 @@ impl<M: Machine> Kernel<M> {
             done: 0,
         };
         if let Some(old) = self.slot(at).mapping() {
-            if self.slot(at).level != 0 {
+            if self.asids.current(old.asid, old.generation).is_none() {
+                // Nothing is left of a mapping whose address space is gone.
+                self.forget(at);
+            } else if self.slot(at).level != 0 {
                 return self.undo(at);
-            }
-            if (Mapping { done: 0, ..old }) != record || old.done == old.pages {
+            } else if (Mapping { done: 0, ..old }) != record || old.done == old.pages {
                 return Err(Error::AlreadyMapped);
+            } else {
+                record = old;
             }
-            record = old;
         }
         let mapping = pagurus_paging::Mapping {
             virt: r.virt,

@@ -1,4 +1,6 @@
 mod boot;
+mod check;
 mod fuzz;
 mod ipc;
+mod methods;
 mod scene;

@@ -60,10 +60,8 @@ fn bound<M: Machine>(k: &Kernel<M>, t: ThreadId, n: usize, slot: &Slot) -> Found
         }
         Some(ThreadBinding::FaultEndpoint) => slot.kind == Kind::Endpoint && rights(Rights::WRITE),
         Some(ThreadBinding::IpcBuffer) => {
-            let offset = k
-                .machine
-                .physical(thread.buffer)
-                .wrapping_sub(slot.object as u64);
+            let start = k.machine.address(slot.object as u64);
+            let offset = thread.buffer.wrapping_sub(start) as u64;
             slot.kind == Kind::Frame
                 && thread.buffer != 0
                 && offset < slot.bytes()

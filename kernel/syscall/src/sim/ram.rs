@@ -251,7 +251,7 @@ impl Ram {
     }
 
     /// Entry of a page table.
-    pub(super) fn table_entry(&self, table: u64, index: usize) -> u64 {
+    pub(crate) fn table_entry(&self, table: u64, index: usize) -> u64 {
         assert!(table.is_multiple_of(PAGE as u64) && index < WORDS);
         match &self.pages[self.page_number(table)] {
             Page::Table(entries) => entries[index],
@@ -261,7 +261,7 @@ impl Ram {
     }
 
     /// Entry of a page table, to change it.
-    pub(super) fn table_entry_mut(&mut self, table: u64, index: usize) -> &mut u64 {
+    pub(crate) fn table_entry_mut(&mut self, table: u64, index: usize) -> &mut u64 {
         assert!(table.is_multiple_of(PAGE as u64) && index < WORDS);
         let page = self.page_number(table);
         if matches!(self.pages[page], Page::Zero) {

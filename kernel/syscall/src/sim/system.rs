@@ -214,7 +214,13 @@ impl System {
         if !self.short_way(cpu, t, args) {
             self.enter(cpu);
             assert_eq!(self.kernel.loaded(), Some(t), "the kernel knows who runs");
+            let entered = self.kernel.thread(t).frame;
             self.kernel.syscall(t, args);
+            if self.kernel.loaded() != Some(t) && !live::collect(&self.kernel).threads.contains(&t)
+            {
+                let frame = self.kernel.thread(t).frame;
+                assert_eq!(frame, entered, "the caller is no more, and was written to");
+            }
             let continues = self.kernel.continues(t);
             self.leave(cpu);
             assert!(!continues || self.running(cpu) == Some(t));

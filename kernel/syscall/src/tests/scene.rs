@@ -8,6 +8,7 @@ use pagurus_abi::{Error, Kind, MessageInfo, Rights, Syscall};
 use pagurus_cap::{SlotId, Slots};
 use pagurus_ipc::{Env, Thread, ThreadId};
 use pagurus_sched::ScId;
+use std::collections::BTreeSet;
 
 /// Root's CNode, which is the capability space of every thread here.
 pub const CNODE: u64 = slot::CNODE as u64;
@@ -30,18 +31,27 @@ pub struct Actor {
 /// The system and its threads.
 pub struct Scene {
     pub s: System,
+    /// What root was refused, and why.
+    refused: BTreeSet<(u16, u32)>,
     next: u64,
 }
 
 impl Scene {
     /// A system with `others` processors beside root's.
     pub fn new(others: usize) -> Scene {
+        Scene::with_memory(others, 22)
+    }
+
+    /// A system with `others` processors beside root's and `2^untyped_bits` bytes of memory.
+    pub fn with_memory(others: usize, untyped_bits: u8) -> Scene {
         Scene {
             s: System::boot(Setup {
                 cpus: 1 + others,
+                untyped_bits,
                 short_way: ShortWay::Compared,
                 ..Setup::default()
             }),
+            refused: BTreeSet::new(),
             next: FREE_SLOT,
         }
     }
@@ -75,6 +85,43 @@ impl Scene {
     pub fn root(&mut self, cap: u64, method: Method, p: u64, a: [u64; 4]) -> [u64; 4] {
         self.try_root(cap, method, p, a)
             .unwrap_or_else(|e| panic!("{method:?} of {cap} by root: {e}"))
+    }
+
+    /// Root calls a method that must be refused with this error and change nothing.
+    pub fn refuse(&mut self, cap: u64, method: Method, p: u64, a: [u64; 4], error: Error) {
+        let before = self.s.kernel.clone();
+        let got = self.try_root(cap, method, p, a);
+        assert_eq!(got, Err(error), "{method:?} of {cap}, {p:#x}, {a:x?}");
+        let mut now = self.s.kernel.clone();
+        now.counters = before.counters;
+        now.caller = before.caller;
+        now.here = before.here;
+        now.machine.here = before.machine.here;
+        now.machine.processors = before.machine.processors.clone();
+        assert!(
+            *now == *before,
+            "{method:?} of {cap} was refused and changed something"
+        );
+        self.refused.insert((method as u16, error as u32));
+    }
+
+    /// Each of these methods was refused for each of these reasons.
+    pub fn all_refused(&self, expected: &[(Method, &[Error])]) {
+        for (method, errors) in expected {
+            let got = self.refused.iter().filter(|(m, _)| *m == *method as u16);
+            let got: BTreeSet<u32> = got.map(|(_, error)| *error).collect();
+            let errors: BTreeSet<u32> = errors.iter().map(|e| *e as u32).collect();
+            assert_eq!(got, errors, "{method:?}");
+        }
+    }
+
+    /// A capability derived 255 times.
+    pub fn deepest(&mut self, cap: u64) -> u64 {
+        let mut at = cap;
+        while self.capability(at).depth < u8::MAX {
+            at = self.copy(at, Rights::all());
+        }
+        at
     }
 
     /// A new object of a kind.

@@ -63,7 +63,7 @@ impl Caps<'_> {
 
 /// An address that is likely to be mapped.
 pub fn address(c: &mut Choice) -> u64 {
-    0x20_0000 + c.below(6) * 0x1000 + c.below(3) * 0x20_0000
+    0x20_0000 + c.below(6) * 0x1000
 }
 
 fn rights(c: &mut Choice) -> u64 {
@@ -150,7 +150,7 @@ fn method(caps: &Caps, c: &mut Choice) -> SyscallArgs {
         34..36 => CNodeRevoke,
         36..44 => ThreadBind,
         44..48 => ThreadResume,
-        48..55 => FrameMap,
+        48..55 => c.of(&[FrameMap, FrameMap, FrameUnmap]),
         57..58 => FrameUnmap,
         55..57 => c.of(&[SchedBind, SchedUnbind, ThreadSuspend, ThreadStart]),
         58..60 => c.of(&[IrqIssue, IrqBind, IrqAck]),

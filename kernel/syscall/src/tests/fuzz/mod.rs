@@ -43,6 +43,11 @@ fn number(name: &str, default: u64) -> u64 {
 }
 
 fn step(w: &mut World, c: &mut Choice) {
+    for cpu in 0..w.system.kernel.machine.processors.len() {
+        if c.one_in(4) {
+            w.system.touch(cpu, generate::address(c));
+        }
+    }
     let cpus = w.system.kernel.machine.processors.len() as u64;
     let cpu = c.below(cpus) as usize;
     if w.system.kernel.machine.processors[cpu].waiting.is_some() {
@@ -103,12 +108,6 @@ fn step(w: &mut World, c: &mut Choice) {
                     address: c.any(),
                 };
                 w.system.event(cpu, fault);
-            }
-        }
-        93..98 => {
-            for _ in 0..4 {
-                let virt = generate::address(c);
-                w.system.touch(cpu, virt);
             }
         }
         _ => {
