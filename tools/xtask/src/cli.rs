@@ -6,6 +6,7 @@ use crate::system::{self, System};
 use crate::workspace::Workspace;
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
 
 /// Builds, runs, tests and measures Pagurus.
 ///
@@ -44,6 +45,10 @@ pub enum Command {
     Bench(BenchOptions),
     /// Decode the kernel's log of the running, or last, system
     Log(LogOptions),
+    /// Draw a system: components, objects and capabilities, as SVG and dot
+    ///
+    /// Writes NAME.svg and NAME.dot and prints where they are.
+    Graph(GraphOptions),
     /// Compare the capabilities of the running system with its description
     ///
     /// Exit status 1 if there are differences.
@@ -185,6 +190,17 @@ pub struct LogOptions {
     /// Print one JSON object for each entry
     #[arg(long)]
     pub json: bool,
+}
+
+/// Options of `graph`.
+#[derive(Args)]
+pub struct GraphOptions {
+    /// A system: the name of a file in capdl/systems
+    #[arg(long, value_name = "NAME", default_value = system::DEFAULT)]
+    pub system: String,
+    /// Where NAME.svg and NAME.dot go [default: target/pagurus]
+    #[arg(long, short, value_name = "DIRECTORY")]
+    pub output: Option<PathBuf>,
 }
 
 /// Options of `audit`.

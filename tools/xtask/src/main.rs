@@ -8,6 +8,7 @@ mod compile;
 mod control;
 mod emulator;
 mod gdb;
+mod graph;
 mod harness;
 mod iso;
 mod log;
@@ -50,6 +51,7 @@ fn dispatch(command: &Command) -> Result<bool> {
         Command::Test(options) => return test::test(options),
         Command::Iso(choice) => write_iso(choice)?,
         Command::Bench(options) => bench::bench(options)?,
+        Command::Graph(options) => graph::graph(options)?,
         Command::Audit(options) => return audit::audit(options),
         Command::Log(options) => log::log(options)?,
         Command::Setup => set_up()?,

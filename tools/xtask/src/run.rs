@@ -6,6 +6,7 @@ use crate::emulator::{Emulator, file};
 use crate::progress::note;
 use crate::setup::{self, Need};
 use crate::terminal::{self, LEAVE, Left};
+use crate::toolchain::Toolchain;
 use crate::workspace::Workspace;
 use crate::{gdb, iso};
 use anyhow::{Context, Result, bail};
@@ -41,11 +42,11 @@ pub fn prepare(options: &RunOptions, needs: &[Need]) -> Result<Ready> {
 /// `tools/pagurus run`.
 pub fn run(options: &RunOptions) -> Result<()> {
     let machine = options.machine();
-    let ready = prepare(options, &options.needs())?;
-    let directory = ready.workspace.run_directory();
+    let directory = Workspace::load(&Toolchain::current())?.run_directory();
     let Taken::Ours(_lock) = take(&directory)? else {
         bail!("a system runs already; leave it first ({LEAVE})");
     };
+    let ready = prepare(options, &options.needs())?;
     keep_symbols(&ready.files, &directory)?;
     let mut emulator = Emulator::start(&machine, &ready.iso, &directory)?;
     note(format!(

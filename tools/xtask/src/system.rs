@@ -83,14 +83,7 @@ impl System {
 
     /// The system of this name in `capdl/systems`, after all checks.
     pub fn named(workspace: &Workspace, name: &str) -> Result<Self> {
-        let description = path(workspace, name);
-        if !description.exists() {
-            bail!(
-                "no system `{name}`: there is no {}; there are {}",
-                description.display(),
-                names(workspace)?.join(", ")
-            );
-        }
+        let description = existing(workspace, name)?;
         let compiled = pagurus_capdl_compile::compile(&description)
             // Diagnostics are laid out over several lines.
             .map_err(|faults| anyhow!("system `{name}` is not sound\n{faults}"))?;
@@ -109,6 +102,19 @@ impl System {
             command_line: String::new(),
         })
     }
+}
+
+/// The description of a system, which must be there.
+pub fn existing(workspace: &Workspace, name: &str) -> Result<PathBuf> {
+    let description = path(workspace, name);
+    if !description.exists() {
+        bail!(
+            "no system `{name}`: there is no {}; there are {}",
+            description.display(),
+            names(workspace)?.join(", ")
+        );
+    }
+    Ok(description)
 }
 
 /// The systems in `capdl/systems`.

@@ -22,6 +22,12 @@ pub fn root() -> PathBuf {
         .unwrap_or(manifest)
 }
 
+/// Turns a path that the user gave, relative to where `tools/pagurus` was called, into an absolute one.
+pub fn user_path(path: &Path) -> PathBuf {
+    std::env::var_os("PAGURUS_CWD")
+        .map_or_else(|| path.to_path_buf(), |cwd| Path::new(&cwd).join(path))
+}
+
 impl Workspace {
     /// Asks cargo what is in the workspace. Needs no network.
     pub fn load(toolchain: &Toolchain) -> Result<Self> {

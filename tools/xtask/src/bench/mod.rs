@@ -20,6 +20,7 @@ use anyhow::{Context, Result, bail, ensure};
 use elf::ElfBytes;
 use elf::endian::LittleEndian;
 use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// The program that measures, in root's place.
@@ -70,6 +71,14 @@ pub fn bench(options: &BenchOptions) -> Result<()> {
     Ok(())
 }
 
+/// A system on an ISO.
+struct Image {
+    files: BootFiles,
+    iso: PathBuf,
+    /// Where its machine's files go.
+    directory: PathBuf,
+}
+
 struct Bench {
     workspace: Workspace,
     toolchain: Toolchain,
@@ -78,7 +87,8 @@ struct Bench {
 impl Bench {
     /// What the program on the machine measures, and the size of the kernel under it.
     fn kernel_paths(&self) -> Result<Vec<Measure>> {
-        let (files, mut watch) = self.start(&System::of_program(PROGRAM), true)?;
+        let image = self.image(&System::of_program(PROGRAM))?;
+        let mut watch = self.start(&image, true)?;
         let step = Step::start("measuring in QEMU, counting instructions");
         let mut measures = Vec::new();
         loop {
@@ -99,20 +109,18 @@ impl Bench {
             }
         }
         step.done();
-        measures.extend(self.sizes(&files)?);
+        measures.extend(self.sizes(&image.files)?);
         Ok(measures)
     }
 
     /// How long it takes from the machine's start to the console's prompt.
     fn boot(&self) -> Result<Vec<Measure>> {
         let system = System::named(&self.workspace, system::DEFAULT)?;
-        let (_, mut watch) = self.start(&system, true)?;
+        let image = self.image(&system)?;
         let step = Step::start("measuring the way to the console");
-        let ticks = ready_ticks(&mut watch)?;
-        drop(watch);
-        let (_, mut watch) = self.start(&system, false)?;
+        let ticks = ready_ticks(&mut self.start(&image, true)?)?;
         let started = Instant::now();
-        ready_ticks(&mut watch)?;
+        ready_ticks(&mut self.start(&image, false)?)?;
         let seconds = started.elapsed().as_secs_f64();
         step.done();
         Ok(vec![
@@ -131,18 +139,26 @@ impl Bench {
         ])
     }
 
-    fn start(&self, system: &System, icount: bool) -> Result<(BootFiles, Watch)> {
+    fn image(&self, system: &System) -> Result<Image> {
         let files = compile::build(&self.workspace, &self.toolchain, system)?;
         let place = self.workspace.output().join("bench");
         std::fs::create_dir_all(&place)?;
         let iso = place.join(format!("{}.iso", system.name()));
         iso::write(&files, &iso, &place.join("iso"))?;
+        Ok(Image {
+            directory: place.join(system.name()),
+            files,
+            iso,
+        })
+    }
+
+    fn start(&self, image: &Image, icount: bool) -> Result<Watch> {
         let machine = Machine {
             icount,
             ..Machine::default()
         };
-        let emulator = Emulator::start(&machine, &iso, &place.join(system.name()))?;
-        Ok((files, Watch::new(emulator, LIMIT, &failure_signs()?)))
+        let emulator = Emulator::start(&machine, &image.iso, &image.directory)?;
+        Ok(Watch::new(emulator, LIMIT, &failure_signs()?))
     }
 
     fn sizes(&self, files: &BootFiles) -> Result<Vec<Measure>> {
