@@ -24,13 +24,24 @@ pub struct Outgoing {
     pub fault: bool,
 }
 
-/// What became of a send or receive.
+/// What became of a send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Done {
     /// It is complete (or failed, as the thread's registers say) and the thread can go on.
     Complete,
     /// The thread waits.
     Blocked,
+}
+
+/// What became of a receive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Receipt {
+    /// A message or signals are in the thread's registers.
+    Complete,
+    /// The thread waits.
+    Blocked,
+    /// A caller was refused because no reply is offered; there may be more of them, so the receive is to be made again.
+    Again,
 }
 
 /// `t` sends to `ep`.
@@ -152,23 +163,19 @@ pub fn receive<E: Env + ?Sized>(
     ep: EndpointId,
     reply: Option<ReplyId>,
     waits: bool,
-) -> Result<Done, Error> {
+) -> Result<Receipt, Error> {
     if let Some(id) = reply
         && e.reply(id).state != ReplyState::Idle
     {
         return Err(Error::ReplyBusy);
     }
     if notification::take_bound(e, t) {
-        return Ok(Done::Complete);
+        return Ok(Receipt::Complete);
     }
-    loop {
-        let endpoint = *e.endpoint(ep);
-        if endpoint.state != EndpointState::Sending {
-            break;
-        }
-        let Some(sender) = endpoint.queue.head else {
-            break;
-        };
+    let endpoint = *e.endpoint(ep);
+    if endpoint.state == EndpointState::Sending
+        && let Some(sender) = endpoint.queue.head
+    {
         dequeue(e, ep, sender);
         let s = e.thread(sender);
         let out = Outgoing {
@@ -182,21 +189,21 @@ pub fn receive<E: Env + ?Sized>(
         e.thread_mut(sender).waits_for = 0;
         if out.calls && reply.is_none() {
             cancel::fail(e, sender, Error::NoReply);
-            continue;
+            return Ok(Receipt::Again);
         }
         deliver(e, sender, t, reply, out);
         if !out.calls {
             e.thread_mut(sender).frame.complete(0);
             time::resume(e, sender);
         }
-        return Ok(Done::Complete);
+        return Ok(Receipt::Complete);
     }
     if !waits {
         return Err(Error::WouldBlock);
     }
     enqueue_receiver(e, t, ep, reply);
     time::detach(e, t);
-    Ok(Done::Blocked)
+    Ok(Receipt::Blocked)
 }
 
 /// Puts `t` into the queue of `ep` as a receiver; its context is the caller's business.

@@ -6,7 +6,7 @@ use crate::kernel::Kernel;
 use crate::machine::Machine;
 use pagurus_abi::{Error, Kind, MessageInfo, Rights};
 use pagurus_cap::{Slot, Slots};
-use pagurus_ipc::endpoint::{self, Done, Outgoing};
+use pagurus_ipc::endpoint::{self, Done, Outgoing, Receipt};
 use pagurus_ipc::{EndpointId, Env, NotificationId, ReplyId, ThreadId, notification, reply};
 
 impl<M: Machine> Kernel<M> {
@@ -132,8 +132,10 @@ impl<M: Machine> Kernel<M> {
             0 => None,
             index => Some(self.reply_by(t, index as u64)?),
         };
-        endpoint::receive(self, t, ep, reply, waits)?;
-        Ok(Completion::Elsewhere)
+        match endpoint::receive(self, t, ep, reply, waits)? {
+            Receipt::Again => Ok(Completion::Restart),
+            Receipt::Complete | Receipt::Blocked => Ok(Completion::Elsewhere),
+        }
     }
 
     pub(crate) fn reply(
@@ -165,17 +167,13 @@ impl<M: Machine> Kernel<M> {
         self.put_words(t, args.words);
         // Nobody to answer is no error here: a server's loop begins so.
         let _ = reply::reply(self, t, id, info);
-        match endpoint::receive(self, t, ep, Some(id), true) {
-            Ok(done) => {
-                if done == Done::Complete {
-                    pagurus_ipc::time::run_at_home(self, t);
-                }
-                Ok(Completion::Elsewhere)
-            }
-            Err(error) => {
-                pagurus_ipc::time::run_at_home(self, t);
-                Err(error)
-            }
+        let received = endpoint::receive(self, t, ep, Some(id), true);
+        if received != Ok(Receipt::Blocked) {
+            pagurus_ipc::time::run_at_home(self, t);
+        }
+        match received? {
+            Receipt::Again => Ok(Completion::Restart),
+            Receipt::Complete | Receipt::Blocked => Ok(Completion::Elsewhere),
         }
     }
 

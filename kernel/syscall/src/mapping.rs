@@ -52,7 +52,8 @@ impl<M: Machine> Kernel<M> {
             asid: r.asid,
             generation,
             virt: r.virt,
-            offset_pages: (r.offset >> PAGE_BITS) as u32,
+            offset_pages: u32::try_from(r.offset >> PAGE_BITS)
+                .map_err(|_| Error::InvalidArgument)?,
             pages: u32::try_from(r.length >> PAGE_BITS).map_err(|_| Error::InvalidArgument)?,
             done: 0,
         };

@@ -108,6 +108,23 @@ fn calls_that_cannot_be_answered_are_refused_on_both_sides() {
 }
 
 #[test]
+fn any_number_of_callers_is_refused_one_at_a_time() {
+    let (mut scene, [a, b, c, d, server]) = Scene::with();
+    let ep = scene.make(Kind::Endpoint, 0);
+    for caller in [a, b, c, d] {
+        assert_eq!(scene.call(caller, ep, [0; 4]), None);
+    }
+    let before = scene.s.kernel.counters.syscalls;
+    assert_eq!(scene.recv(server, ep, 0), None);
+    let entries = scene.s.kernel.counters.syscalls - before;
+    assert_eq!(entries, 5, "interrupts come in between");
+    for caller in [a, b, c, d] {
+        assert_eq!(scene.error(caller), Some(Error::NoReply));
+    }
+    assert_eq!(scene.state(server), ThreadState::Receiving);
+}
+
+#[test]
 fn what_would_wait_and_may_not_is_refused() {
     let (mut scene, [a, b]) = Scene::with();
     let ep = scene.make(Kind::Endpoint, 0);

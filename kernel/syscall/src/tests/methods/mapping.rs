@@ -380,3 +380,22 @@ fn device_memory_is_uncached_unless_asked_otherwise() {
     let boot_info = scene.s.kernel.slot(scene.place(slot::BOOT_INFO as u64));
     assert!(boot_info.mapping().is_some());
 }
+
+#[test]
+fn an_offset_that_cannot_be_recorded_is_refused() {
+    let mut scene = Scene::new(1);
+    let memory = scene.place(DEVICE_SLOT);
+    let slot = scene.s.kernel.slot_mut(memory);
+    (slot.object, slot.size_bits) = (0, 46);
+    let frame = scene.slot();
+    let root = scene.s.root;
+    scene
+        .s
+        .retype(root, DEVICE_SLOT, Kind::Frame, 46, (CNODE, frame), 1)
+        .unwrap();
+    let far = [SPACE, VIRT, 1 << 44, PAGE | R];
+    scene.refuse(frame, FrameMap, 0, far, Error::InvalidArgument);
+    let near = [SPACE, VIRT, (1 << 44) - PAGE, PAGE | R];
+    scene.root(frame, FrameMap, 0, near);
+    assert_eq!(query(&mut scene, SPACE, VIRT).unwrap()[0], (1 << 44) - PAGE);
+}
