@@ -1,13 +1,65 @@
 //! Which memory the capabilities vouch for.
 
 use super::machine::SimMachine;
-use super::ram::Live;
+use super::ram::{GRANULE, GRANULES};
 use crate::kernel::Kernel;
 use crate::machine::Memory;
 use pagurus_abi::Kind;
 use pagurus_cap::{Flags, SlotId, Slots, tree};
 use pagurus_ipc::ThreadId;
 use std::collections::BTreeSet;
+
+/// What may stay at a sweep.
+#[derive(Clone, Debug)]
+pub struct Live {
+    base: u64,
+    objects: Vec<u64>,
+    zero: Vec<u64>,
+}
+
+impl Live {
+    /// Nothing in `pages` pages from physical address `base` on.
+    pub fn nothing(base: u64, pages: usize) -> Live {
+        Live {
+            base,
+            objects: vec![0; pages],
+            zero: vec![0; pages],
+        }
+    }
+
+    /// Granules of objects and granules that must be zero, as bits, a word for each page.
+    pub fn into_bits(self) -> (Vec<u64>, Vec<u64>) {
+        (self.objects, self.zero)
+    }
+
+    fn mark(base: u64, bits: &mut [u64], physical: u64, bytes: u64) {
+        if physical < base {
+            return;
+        }
+        let first = ((physical - base) as usize) / GRANULE;
+        let last = ((physical - base + bytes) as usize).div_ceil(GRANULE);
+        let mut at = first;
+        while at < last && at / GRANULES < bits.len() {
+            if at.is_multiple_of(GRANULES) && last - at >= GRANULES {
+                bits[at / GRANULES] = u64::MAX;
+                at += GRANULES;
+            } else {
+                bits[at / GRANULES] |= 1 << (at % GRANULES);
+                at += 1;
+            }
+        }
+    }
+
+    /// An object lies here.
+    pub fn object(&mut self, physical: u64, bytes: u64) {
+        Self::mark(self.base, &mut self.objects, physical, bytes);
+    }
+
+    /// The kernel relies on these bytes being zero.
+    pub fn zero(&mut self, physical: u64, bytes: u64) {
+        Self::mark(self.base, &mut self.zero, physical, bytes);
+    }
+}
 
 /// What [`collect`] finds.
 pub(super) struct Found {

@@ -8,18 +8,22 @@
 //! - registers of a thread that runs are in its processor, and those in memory are poisoned ([`processor`]);
 //! - translations stay cached until they are flushed, and memory that a processor still reaches must not be zeroed.
 
+mod cell;
+mod entry;
 mod live;
 pub mod machine;
 pub mod processor;
 pub mod ram;
+pub mod setup;
 mod short;
 pub mod system;
 pub mod user;
 
 pub use machine::{Halted, Preemption, SimMachine};
 pub use processor::Mode;
+pub use setup::Setup;
 pub use short::ShortWay;
-pub use system::{Event, Setup, System};
+pub use system::{Event, System};
 pub use user::{Answer, retype_info};
 
 /// The next number of a small generator (splitmix64).

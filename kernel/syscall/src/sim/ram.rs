@@ -4,6 +4,8 @@
 //! read as another, and [`Ram::sweep`] makes everything dirty that no capability vouches for: whoever follows a stale
 //! reference panics.
 
+use super::cell::{Cell, Page};
+use super::live::Live;
 use pagurus_abi::message::CapTransfer;
 use pagurus_cap::{Slot, SlotId};
 use pagurus_ipc::thread::{BINDINGS_OFFSET, FPU_OFFSET};
@@ -13,38 +15,13 @@ use pagurus_sched::SchedContext;
 /// Bytes of a granule: the smallest object.
 pub const GRANULE: usize = SlotId::SIZE;
 const PAGE: usize = 4096;
-const GRANULES: usize = PAGE / GRANULE;
-const WORDS: usize = PAGE / 8;
+pub(super) const GRANULES: usize = PAGE / GRANULE;
+pub(super) const WORDS: usize = PAGE / 8;
 const SEND_WORD: usize = 1920 / 8;
 const RECEIVE_WORD: usize = 1952 / 8;
 
 /// The kernel's address of physical address 0.
 pub const DIRECT: usize = 0x4000_0000_0000;
-
-/// What a granule holds.
-#[derive(Clone, Debug)]
-enum Cell {
-    Dirty,
-    Zero,
-    Slot(Slot),
-    Thread(Box<Thread>),
-    Sc(Box<SchedContext>),
-    Endpoint(Endpoint),
-    Notification(Notification),
-    Reply(Reply),
-    Fpu,
-    /// The rest of the object in a granule before.
-    Rest,
-}
-
-#[derive(Clone, Debug)]
-enum Page {
-    Dirty,
-    Zero,
-    Objects(Box<[Cell; GRANULES]>),
-    Table(Box<[u64; WORDS]>),
-    Words(Box<[u64; WORDS]>),
-}
 
 /// Physical memory from `base` on.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,83 +30,6 @@ pub struct Ram {
     pages: Vec<Page>,
     /// Granules of live objects, as the last sweep found them.
     live: Vec<u64>,
-}
-
-impl PartialEq for Cell {
-    /// Zero memory is equal to an object of zeroes.
-    fn eq(&self, other: &Cell) -> bool {
-        match (self, other) {
-            (Cell::Dirty, Cell::Dirty) | (Cell::Fpu, Cell::Fpu) => true,
-            (Cell::Slot(a), Cell::Slot(b)) => a == b,
-            (Cell::Thread(a), Cell::Thread(b)) => a == b,
-            (Cell::Sc(a), Cell::Sc(b)) => a == b,
-            (Cell::Endpoint(a), Cell::Endpoint(b)) => a == b,
-            (Cell::Notification(a), Cell::Notification(b)) => a == b,
-            (Cell::Reply(a), Cell::Reply(b)) => a == b,
-            (a, b) => a.is_blank() && b.is_blank(),
-        }
-    }
-}
-
-impl PartialEq for Page {
-    /// Zero memory is equal to anything of zeroes.
-    fn eq(&self, other: &Page) -> bool {
-        match (self, other) {
-            (Page::Dirty, Page::Dirty) => true,
-            (Page::Objects(a), Page::Objects(b)) => a == b,
-            (Page::Table(a), Page::Table(b)) | (Page::Words(a), Page::Words(b)) => a == b,
-            (a, b) => a.is_blank() && b.is_blank(),
-        }
-    }
-}
-
-impl Page {
-    fn is_blank(&self) -> bool {
-        match self {
-            Page::Dirty => false,
-            Page::Zero => true,
-            Page::Objects(cells) => cells.iter().all(Cell::is_blank),
-            Page::Table(words) | Page::Words(words) => words.iter().all(|w| *w == 0),
-        }
-    }
-}
-
-/// What may stay at a sweep.
-#[derive(Clone, Debug)]
-pub struct Live {
-    base: u64,
-    objects: Vec<u64>,
-    zero: Vec<u64>,
-}
-
-impl Live {
-    fn mark(base: u64, bits: &mut [u64], physical: u64, bytes: u64) {
-        if physical < base {
-            return;
-        }
-        let first = ((physical - base) as usize) / GRANULE;
-        let last = ((physical - base + bytes) as usize).div_ceil(GRANULE);
-        let mut at = first;
-        while at < last && at / GRANULES < bits.len() {
-            if at.is_multiple_of(GRANULES) && last - at >= GRANULES {
-                bits[at / GRANULES] = u64::MAX;
-                at += GRANULES;
-            } else {
-                bits[at / GRANULES] |= 1 << (at % GRANULES);
-                at += 1;
-            }
-        }
-    }
-
-    /// An object lies here.
-    pub fn object(&mut self, physical: u64, bytes: u64) {
-        Self::mark(self.base, &mut self.objects, physical, bytes);
-    }
-
-    /// The kernel relies on these bytes being zero.
-    pub fn zero(&mut self, physical: u64, bytes: u64) {
-        Self::mark(self.base, &mut self.zero, physical, bytes);
-    }
 }
 
 macro_rules! accessors {
@@ -383,11 +283,7 @@ impl Ram {
 
     /// The description of a state in which nothing is live yet, to be filled for [`Ram::sweep`].
     pub fn nothing_live(&self) -> Live {
-        Live {
-            base: self.base,
-            objects: vec![0; self.pages.len()],
-            zero: vec![0; self.pages.len()],
-        }
+        Live::nothing(self.base, self.pages.len())
     }
 
     /// Makes everything dirty that is neither a live object nor relied on to be zero.
@@ -395,7 +291,7 @@ impl Ram {
     /// # Panics
     /// If memory that the kernel believes to be zero is not.
     pub fn sweep(&mut self, live: Live) {
-        let Live { objects, zero, .. } = live;
+        let (objects, zero) = live.into_bits();
         for page in 0..self.pages.len() {
             let keep = objects[page] | zero[page];
             if zero[page] != 0 {
@@ -425,35 +321,5 @@ impl Ram {
             }
         }
         self.live = objects;
-    }
-}
-
-impl Cell {
-    fn is_blank(&self) -> bool {
-        match self {
-            Cell::Zero | Cell::Rest => true,
-            Cell::Dirty | Cell::Fpu => false,
-            Cell::Slot(object) => *object == Slot::EMPTY,
-            Cell::Thread(object) => **object == Thread::EMPTY,
-            Cell::Sc(object) => **object == SchedContext::default(),
-            Cell::Endpoint(object) => *object == Endpoint::default(),
-            Cell::Notification(object) => *object == Notification::default(),
-            Cell::Reply(object) => *object == Reply::default(),
-        }
-    }
-
-    fn name(&self) -> &'static str {
-        match self {
-            Cell::Dirty => "memory that is no object's",
-            Cell::Zero => "zero memory",
-            Cell::Slot(_) => "a slot",
-            Cell::Thread(_) => "a thread",
-            Cell::Sc(_) => "a scheduling context",
-            Cell::Endpoint(_) => "an endpoint",
-            Cell::Notification(_) => "a notification",
-            Cell::Reply(_) => "a reply",
-            Cell::Fpu => "an FPU area",
-            Cell::Rest => "the inside of an object",
-        }
     }
 }
