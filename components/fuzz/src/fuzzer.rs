@@ -50,7 +50,7 @@ extern "C" fn fuzz(arena: u64) -> ! {
     let mut generator = Generator::new(arena);
     let mut buffer = Buffer::of(arena);
     loop {
-        match generator.random().below(400) {
+        match generator.random().below(200) {
             0 => touch(&mut generator),
             1 => keep_float(arena),
             _ => {

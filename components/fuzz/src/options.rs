@@ -8,8 +8,8 @@ const CALLS: u64 = 200_000;
 pub struct Options {
     /// System calls that the fuzzers are to make (`calls=`).
     pub calls: u64,
-    /// Where all random choices come from (`seed=`). Given the same interleaving the same calls are made; with one
-    /// processor under `-icount` the interleaving repeats, too.
+    /// Where all random choices come from (`seed=`). Each fuzzer draws the same numbers again; when it is interrupted and
+    /// what the others have done by then is up to the machine, so a failure need not come again in every run.
     pub seed: u64,
     /// System calls from one check of the kernel's invariants to the next (`check=`).
     pub check: u64,

@@ -13,8 +13,8 @@ use core::sync::atomic::Ordering::Relaxed;
 use pagurus_rt::abi::Error;
 use pagurus_rt::abi::method::ThreadState;
 
-/// Time slices without a single system call after which all is taken to stand still.
-const STANDSTILL: u32 = 500;
+/// Time without a single system call after which all is taken to stand still; emulated processors can be slow.
+const STANDSTILL_NS: u64 = 60_000_000_000;
 /// Time slices that a thread which is ready may be without progress: others are more important, or it has no budget.
 const PATIENCE: u32 = 12;
 /// Lines of progress in a run.
@@ -96,7 +96,8 @@ impl Supervisor {
 
     /// Lets the fuzzers go on until they have made all the system calls wanted.
     pub fn run(&mut self) -> Outcome {
-        let (mut next_check, mut next_line, mut last, mut idle) = (0, 0, 0, 0);
+        let (mut next_check, mut next_line) = (0, 0);
+        let mut last = (0, uptime_ns()?);
         loop {
             let calls = self.calls();
             if calls >= next_check {
@@ -111,11 +112,11 @@ impl Supervisor {
             if calls >= self.options.calls {
                 return Ok(());
             }
-            idle = if calls == last { idle + 1 } else { 0 };
-            if idle > STANDSTILL {
+            if calls != last.0 {
+                last = (calls, uptime_ns()?);
+            } else if uptime_ns()? - last.1 > STANDSTILL_NS {
                 return self.standstill(calls);
             }
-            last = calls;
             self.wait()?;
             self.attend()?;
         }
@@ -219,7 +220,7 @@ impl Supervisor {
         let stats = KERNEL.stats().doing("reading the kernel's counters")?;
         let c = self.counts;
         say!(
-            "fuzz: {calls} calls at {} ms; kernel: {} system calls the long way, {} interrupts; {} faults, {} messages; \
+            "fuzz: {calls} calls at {} ms; kernel: {} system calls, {} interrupts; {} faults, {} messages; \
              {} revived, {} unblocked, {} cells built, {} catchers, {} checks",
             stats.uptime_ns / 1_000_000,
             stats.system_calls,
@@ -259,4 +260,10 @@ impl Supervisor {
     pub fn world(&self) -> &World {
         &self.world
     }
+}
+
+/// Nanoseconds since the kernel started.
+fn uptime_ns() -> Result<u64, Failure> {
+    let stats = KERNEL.stats().doing("reading the clock")?;
+    Ok(stats.uptime_ns)
 }
