@@ -3,7 +3,7 @@
 //! Every record is one object with its type under `record`. The field names are part of what host tools rely on: new
 //! fields may come, old ones stay.
 
-use crate::run::{LogLine, Record, Report};
+use crate::record::{LogLine, Record, Report};
 use core::fmt::Write;
 use pagurus_abi::method::{SlotInfo, ThreadState};
 use pagurus_protocol::root::{CapabilityRow, ComponentInfo, ComponentState};

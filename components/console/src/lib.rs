@@ -2,11 +2,12 @@
 //!
 //! Everything but the serial ports and the messages to other components is here and pure: keys become lines
 //! ([`keys`], [`editor`], [`history`], [`mod@complete`]), lines become commands ([`command`]), commands ask the
-//! [`System`](system::System) and yield records ([`mod@run`]), and records become text ([`text`], [`table`]) or JSON
+//! [`System`](system::System) and yield [records](record) ([`mod@run`], [`log_lines`]), and records become text ([`text`], [`table`]) or JSON
 //! ([`json`]). The two users of all that are [`shell`] and [`control`].
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 
+pub mod cells;
 pub mod command;
 pub mod complete;
 pub mod control;
@@ -14,6 +15,8 @@ pub mod editor;
 pub mod history;
 pub mod json;
 pub mod keys;
+pub mod log_lines;
+pub mod record;
 pub mod run;
 pub mod shell;
 pub mod style;

@@ -1,111 +1,21 @@
 //! Carries out queries: the same core for the shell and the control channel. Results go, record by record, to a
 //! [`Report`], which makes text or JSON of them.
 
-use crate::command::{LogQuery, Query};
+use crate::command::Query;
+use crate::log_lines;
+use crate::record::{Record, Report};
 use crate::suggest;
 use crate::system::{MAX_NAMES, Names, System};
 use core::fmt::{self, Write};
 use heapless::{String, Vec};
-use pagurus_protocol::log::{Level, Lines};
-use pagurus_protocol::memory::{ClientUsage, PoolUsage};
-use pagurus_protocol::root::{
-    AuditSummary, CapabilityRow, CheckResult, ComponentInfo, ComponentState, MemorySummary,
-    SystemInfo,
-};
+use pagurus_protocol::root::{ComponentInfo, ComponentState, SystemInfo};
 use pagurus_protocol::{Failure, Name, Reason};
-
-/// A piece of a result.
-#[derive(Clone, Copy, Debug)]
-pub enum Record<'a> {
-    /// A component.
-    Component(&'a ComponentInfo),
-    /// A capability of the component asked about.
-    Capability(&'a CapabilityRow),
-    /// Root's view of memory.
-    Memory(&'a MemorySummary),
-    /// The memory manager's pool, or why it could not be asked.
-    Pool(Result<&'a PoolUsage, Failure>),
-    /// A client of the memory manager.
-    PoolClient {
-        /// Its name, if its badge is a component's.
-        name: Option<&'a str>,
-        /// What it may have and has.
-        usage: &'a ClientUsage,
-    },
-    /// A line of the log.
-    Line(LogLine<'a>),
-    /// Lines that are no longer there.
-    Dropped(u64),
-    /// A difference between description and reality.
-    Difference {
-        /// Name of the component, if it has one.
-        name: Option<&'a str>,
-        /// Identifier of the component.
-        component: u32,
-        /// The slot, or 0.
-        slot: u32,
-        /// What differs.
-        text: &'a str,
-    },
-    /// The result of an audit; comes after the differences.
-    Audit(&'a AuditSummary),
-    /// The result of the kernel's check.
-    Check(&'a CheckResult),
-    /// A processor.
-    Processor {
-        /// Its index.
-        index: u32,
-        /// Components on it.
-        components: u32,
-        /// Nanoseconds that they used.
-        cpu_ns: u64,
-        /// Their names, as many as fit.
-        names: &'a str,
-    },
-    /// What is running.
-    Version(&'a SystemInfo),
-    /// Since when.
-    Uptime(&'a SystemInfo),
-    /// A component was started anew.
-    Restarted(&'a ComponentInfo),
-    /// The console itself is started anew now: this is the last record of the answer, if all goes well.
-    RestartingSelf,
-    /// Somebody is here.
-    Pong,
-    /// The machine ends now: this is the last record of the answer, if all goes well.
-    ShuttingDown,
-}
-
-/// A line of the log with its numbers made readable.
-#[derive(Clone, Copy, Debug)]
-pub struct LogLine<'a> {
-    /// Its number.
-    pub sequence: u64,
-    /// Nanoseconds since boot.
-    pub time_ns: u64,
-    /// Identifier of the sender.
-    pub sender: u32,
-    /// Name of the sender, if known.
-    pub name: Option<&'a str>,
-    /// How important it is; `None` if the sender gave no valid level.
-    pub level: Option<Level>,
-    /// The module that spoke.
-    pub target: &'a str,
-    /// What it said.
-    pub text: &'a str,
-}
 
 /// Identifier of root.
 const ROOT: u32 = 0;
 /// The component that keeps the log, and the one that hands out memory.
-const LOG_SERVER: &str = "log";
+pub(crate) const LOG_SERVER: &str = "log";
 const MEMORY_SERVER: &str = "memory-manager";
-
-/// Receives records.
-pub trait Report {
-    /// Takes the next record.
-    fn record(&mut self, record: Record<'_>);
-}
 
 /// Why a query failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -153,7 +63,7 @@ impl fmt::Display for QueryError<'_> {
 }
 
 /// Turns a failure into the error that says what failed.
-fn refused<'a>(what: &'static str) -> impl Fn(Failure) -> QueryError<'a> {
+pub(crate) fn refused<'a>(what: &'static str) -> impl Fn(Failure) -> QueryError<'a> {
     move |failure| QueryError::Refused(what, failure)
 }
 
@@ -168,7 +78,7 @@ pub fn run<'a>(
         Query::Components => components(system, &mut |c| report.record(Record::Component(c))),
         Query::Capabilities(name) => capabilities(name, system, names, report),
         Query::Memory => memory(system, names, report),
-        Query::Log(query) => log(query, system, names, report).map(|_| ()),
+        Query::Log(query) => log_lines::log(query, system, names, report).map(|_| ()),
         Query::Restart(name) => {
             let component = find(name, system, names)?;
             if component.id == ROOT {
@@ -212,7 +122,10 @@ fn info<'a>(system: &mut impl System) -> Result<SystemInfo, QueryError<'a>> {
 
 /// Sees that a server runs before it is asked: one that was stopped for good would let us wait for ever. A system
 /// whose server has another name is trusted to keep it running.
-fn running<'a>(name: &'static str, system: &mut impl System) -> Result<(), QueryError<'a>> {
+pub(crate) fn running<'a>(
+    name: &'static str,
+    system: &mut impl System,
+) -> Result<(), QueryError<'a>> {
     match system.find(name) {
         Ok(server) if server.state != ComponentState::Running as u8 => {
             Err(QueryError::NotRunning(name))
@@ -235,7 +148,7 @@ fn components<'a>(
     Ok(())
 }
 
-fn find<'a>(
+pub(crate) fn find<'a>(
     name: &'a str,
     system: &mut impl System,
     names: &mut Names,
@@ -356,122 +269,4 @@ fn processors<'a>(system: &mut impl System, report: &mut dyn Report) -> Result<(
         });
     }
     Ok(())
-}
-
-/// What is needed to follow the log after its last lines were reported.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Shown {
-    /// Number of the first line that was not reported.
-    pub next: u64,
-    /// The sender whose lines are wanted, if not all.
-    pub sender: Option<u32>,
-}
-
-/// Reports the last lines that fit the query.
-pub fn log<'a>(
-    query: LogQuery<'a>,
-    system: &mut impl System,
-    names: &mut Names,
-    report: &mut dyn Report,
-) -> Result<Shown, QueryError<'a>> {
-    running(LOG_SERVER, system)?;
-    let sender = match query.component {
-        Some(name) => Some(find(name, system, names)?.id),
-        None => None,
-    };
-    let wanted = |line: &LogLine<'_>| sender.is_none_or(|id| id == line.sender);
-    // Any line may have been dropped, and the level filters too: the only way to the last N is to count.
-    let mut total = 0usize;
-    read_lines(0, query.level, system, &mut |line| {
-        total += usize::from(wanted(line));
-    })
-    .map_err(refused("cannot read the log"))?;
-    let mut skip = total.saturating_sub(query.count);
-    let _ = names.refresh(system);
-    let mut show = |line: &LogLine<'_>| {
-        if !wanted(line) {
-        } else if skip > 0 {
-            skip -= 1;
-        } else {
-            let name = names.get(line.sender);
-            report.record(Record::Line(LogLine { name, ..*line }));
-        }
-    };
-    let lines =
-        read_lines(0, query.level, system, &mut show).map_err(refused("cannot read the log"))?;
-    Ok(Shown {
-        next: lines.next,
-        sender,
-    })
-}
-
-/// Reports the lines that were appended since `from`, and returns where to go on. A collector that was restarted
-/// counts from 0 again; then all it has is new.
-pub fn new_lines(
-    from: u64,
-    level: Level,
-    sender: Option<u32>,
-    system: &mut impl System,
-    names: &mut Names,
-    report: &mut dyn Report,
-) -> Result<u64, Failure> {
-    let mut strangers = false;
-    let mut show = |line: &LogLine<'_>| {
-        if sender.is_none_or(|id| id == line.sender) {
-            let name = names.get(line.sender);
-            strangers |= name.is_none();
-            report.record(Record::Line(LogLine { name, ..*line }));
-        }
-    };
-    let mut lines = read_lines(from, level, system, &mut show)?;
-    if lines.end < from {
-        lines = read_lines(0, level, system, &mut show)?;
-    }
-    if lines.dropped > 0 {
-        report.record(Record::Dropped(lines.dropped));
-    }
-    if strangers {
-        names.refresh(system)?;
-    }
-    Ok(lines.next)
-}
-
-/// Answers of the log collector that are read in one go. A component that appends as fast as we read cannot keep us
-/// here.
-const MAX_PAGES: usize = 256;
-
-/// Reads all lines from `from` on; what is returned counts all answers together.
-fn read_lines(
-    from: u64,
-    level: Level,
-    system: &mut impl System,
-    each: &mut dyn FnMut(&LogLine<'_>),
-) -> Result<Lines, Failure> {
-    let clock = system.clock();
-    let mut sum = Lines {
-        next: from,
-        ..Lines::default()
-    };
-    for _ in 0..MAX_PAGES {
-        let page = system.log(sum.next, level, &mut |line| {
-            each(&LogLine {
-                sequence: line.head.sequence,
-                time_ns: clock.since_boot_ns(line.head.ticks),
-                sender: line.head.sender,
-                name: None,
-                level: Level::from_u8(line.head.level),
-                target: line.target,
-                text: line.text,
-            });
-        })?;
-        let stuck = page.next <= sum.next;
-        sum.next = page.next.max(sum.next);
-        sum.end = page.end;
-        sum.dropped += page.dropped;
-        sum.count += page.count;
-        if stuck || sum.next >= page.end {
-            break;
-        }
-    }
-    Ok(sum)
 }

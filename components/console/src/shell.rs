@@ -4,7 +4,9 @@ use crate::command::{self, COMMANDS, Command, CommandHelp, LogQuery};
 use crate::complete::complete;
 use crate::editor::{Edit, LineEditor};
 use crate::keys::{Key, KeyDecoder};
-use crate::run::{self, Record, Report, run};
+use crate::log_lines;
+use crate::record::{Record, Report};
+use crate::run::run;
 use crate::style::Style;
 use crate::system::{Names, System};
 use crate::table::Table;
@@ -143,7 +145,7 @@ impl Shell {
             editor: typing.then_some(&self.editor),
             interrupted: false,
         };
-        let next = run::new_lines(from, level, sender, system, &mut self.names, &mut report);
+        let next = log_lines::new_lines(from, level, sender, system, &mut self.names, &mut report);
         report.text.finish();
         if report.interrupted {
             self.editor.show(PROMPT, out);
@@ -240,7 +242,7 @@ impl Shell {
 
     fn follow(&mut self, query: LogQuery<'_>, system: &mut impl System, out: &mut dyn Write) {
         let mut report = TextReport::new(out, &mut self.table, self.colour);
-        let result = run::log(query, system, &mut self.names, &mut report);
+        let result = log_lines::log(query, system, &mut self.names, &mut report);
         report.finish();
         match result {
             Ok(shown) => {

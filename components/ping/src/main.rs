@@ -72,12 +72,12 @@ fn report(player: &Player, figures: &Figures, tsc_khz: u64) {
     };
     match call(PONG, &Statistics) {
         Ok(answered) => log::info!(
-            "{} rounds, {} answered by this pong; round trip {} to {} ns, median {}",
+            "{} rounds, {} answered by this pong; round trip {} to {} us, median {} us",
             player.rounds(),
             answered.count,
-            summary.least,
-            summary.most,
-            summary.median
+            summary.least / 1000,
+            summary.most / 1000,
+            summary.median / 1000
         ),
         Err(failure) => log::warn!("pong gives no statistics: {failure}"),
     }
