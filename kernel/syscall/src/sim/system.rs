@@ -178,6 +178,9 @@ impl System {
             let slot = *self.kernel.slot(violation.slot);
             panic!("{violation:x?}: {slot:x?}\n{}", self.describe(&slot));
         }
+        for cpu in 0..self.setup.cpus {
+            self.will_notice(cpu);
+        }
         for (cpu, p) in self.kernel.machine.processors.iter().enumerate() {
             let tables = Tables::<Host>::new(p.tables, PageSize::Size1G);
             for (virt, cached) in &p.cached {
@@ -186,5 +189,28 @@ impl System {
                 assert_eq!(now, Some(*cached), "processor {cpu} remembers {virt:#x}");
             }
         }
+    }
+
+    /// A processor outside of the kernel comes back in time for what it has to do.
+    fn will_notice(&self, cpu: usize) {
+        let p = &self.kernel.machine.processors[cpu];
+        if p.mode == Mode::Kernel {
+            return;
+        }
+        let state = &self.kernel.cpus[cpu];
+        assert!(!state.resched || p.kicked, "processor {cpu} is not told");
+        if let Some(deadline) = state.scheduler.deadline(&*self.kernel)
+            && !state.resched
+        {
+            let timer = p.timer.expect("a timer that is set");
+            assert!(timer <= deadline, "processor {cpu} is told too late");
+        }
+        // What it runs is what it should run.
+        let current = state.scheduler.current.map(|sc| self.kernel.sc(sc).thread);
+        let running = self.running(cpu).map(|t| t.address());
+        assert!(
+            state.resched || running == current,
+            "processor {cpu} runs something else"
+        );
     }
 }
