@@ -7,12 +7,15 @@ use core::fmt::{self, Write};
 use log_collector::collector::Collector;
 use log_collector::rate::RateLimit;
 use pagurus_abi::Error;
+use pagurus_abi::message::MAX_WORDS;
 use pagurus_protocol::log::{
-    Append, BADGE_READER, DrainTrace, Drained, Level, Lines, PROTOCOL, Read,
+    Append, BADGE_READER, DrainTrace, Drained, Level, Lines, PROTOCOL, Read, lines,
 };
-use pagurus_protocol::slots::REPLY;
-use pagurus_protocol::wire::tail_room;
+use pagurus_protocol::root::{BELL, TakeLines};
+use pagurus_protocol::slots::{PARENT, REPLY};
+use pagurus_protocol::wire::{MAX_BYTES, tail_room};
 use pagurus_protocol::{Failure, Reason};
+use pagurus_rt::client::Call;
 use pagurus_rt::object::Notification;
 use pagurus_rt::server::{Event, Incoming, Server, Words};
 use pagurus_rt::time::ticks;
@@ -34,6 +37,8 @@ const SENDERS: usize = 64;
 const LINES_PER_SECOND: u64 = 100;
 const BURST: u64 = 200;
 
+/// Identifier of root.
+const ROOT: u32 = 0;
 /// Bits of the notification: see the system's description.
 const IRQ: u64 = slots::COM2_IRQ_SIGNAL;
 
@@ -69,6 +74,12 @@ fn start(env: Env) -> Result<(), Error> {
         match server.next(&mut words)? {
             Event::Request(request) => serve(&request, &mut server),
             Event::Signal(bits) => {
+                if bits & BELL != 0 {
+                    take_roots_lines();
+                }
+                if bits & !BELL == 0 {
+                    continue;
+                }
                 let Some(trace) = &mut trace else { continue };
                 if bits & IRQ == 0 {
                     trace.run();
@@ -112,6 +123,40 @@ fn serve(request: &Incoming<'_>, server: &mut Server) {
             .and_then(|(drain, _)| drain_trace(drain, &mut tail));
         let used = result.map_or(0, |(_, used)| used);
         server.answer_with(result.map(|(drained, _)| drained), &tail[..used], &[]);
+    }
+}
+
+/// Fetches what root has to say: root waits for nobody, so it cannot send it.
+fn take_roots_lines() {
+    let mut words = [0; MAX_WORDS];
+    loop {
+        // Refused only if the system's description does not give the right; then root does not ring either.
+        let Ok(answer) = Call::new(Cap::new(PARENT)).run(&TakeLines, &mut words) else {
+            return;
+        };
+        let mut collector = COLLECTOR.lock();
+        for line in lines(answer.tail) {
+            let append = Append {
+                level: line.head.level,
+                target_bytes: line.target.len() as u8,
+                ..Append::default()
+            };
+            let mut tail = [0; MAX_BYTES];
+            let (target, text) = (line.target.as_bytes(), line.text.as_bytes());
+            let length = target.len() + text.len();
+            if length > tail.len() {
+                continue;
+            }
+            tail[..target.len()].copy_from_slice(target);
+            tail[target.len()..length].copy_from_slice(text);
+            // Root's lines are limited like all others; the collector says how many it left out.
+            let _ = collector.append(line.head.ticks, ROOT, append, &tail[..length]);
+        }
+        drop(collector);
+        ring();
+        if answer.body.left == 0 {
+            return;
+        }
     }
 }
 

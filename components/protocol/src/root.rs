@@ -23,6 +23,7 @@ requests! { 2 version 1 {
     7: Audit => AuditSummary;
     8: AuditLine => AuditText;
     9: Check => CheckResult;
+    10: TakeLines => Taken;
     16: Restart => Empty;
     17: Shutdown => Empty;
 } }
@@ -293,6 +294,31 @@ pub struct CheckResult {
     pub broken: u64,
     /// Where.
     pub place: u64,
+}
+
+/// Fetches what root has to say to the log, oldest line first; they are root's no more. Only for the component that
+/// serves the log, which root tells by [`BELL`] that there is something: root itself never waits for a component.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+#[repr(C)]
+pub struct TakeLines;
+
+/// The bit by which root signals the notification that is bound to the log collector's thread.
+pub const BELL: u64 = 1 << 63;
+
+/// The answer to [`TakeLines`]; the lines come after it, see [`log::lines`](crate::log::lines).
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+#[repr(C)]
+pub struct Taken {
+    /// Lines in this answer.
+    pub count: u64,
+    /// Lines that are left; ask again.
+    pub left: u64,
+    /// Lines that were dropped for want of room since the last time.
+    pub dropped: u64,
 }
 
 /// Restarts a component from its program. Refused with `Denied` without [`BADGE_CONTROL`].

@@ -1,5 +1,6 @@
 //! Answers to those who hold a capability to root's endpoint: the operator's console.
 
+use crate::journal;
 use crate::own;
 use crate::system::System;
 use alloc::vec::Vec;
@@ -10,6 +11,7 @@ use pagurus_protocol::root::{
     Audit, AuditLine, AuditText, BADGE_CONTROL, Capabilities, CapabilityPage, CapabilityRow, Check,
     CheckResult, Component, ComponentInfo, ComponentState, FindComponent, Memory, MemorySummary,
     PROTOCOL, ROOT_NAME, ROWS_PER_PAGE, Restart, Shutdown, System as SystemAsk, SystemInfo,
+    TakeLines, Taken,
 };
 use pagurus_protocol::wire::{Request, tail_room};
 use pagurus_protocol::{Empty, Failure, Reason};
@@ -94,6 +96,17 @@ impl System {
                     }
                     Err(failure) => server.refuse(failure),
                 }
+            }
+            TakeLines::NUMBER => {
+                let asks = u16::try_from(request.badge & 0xffff_ffff).ok();
+                if self.collector.map(|(id, _)| id) != asks {
+                    server.refuse(Reason::Denied);
+                    return false;
+                }
+                let mut lines = [0; tail_room::<Taken>()];
+                let (taken, used) = journal::take(&mut lines);
+                let answer = request.parse::<TakeLines>().map(|_| taken);
+                server.answer_with(answer, &lines[..used], &[]);
             }
             Restart::NUMBER | Shutdown::NUMBER if request.badge & BADGE_CONTROL == 0 => {
                 server.refuse(Reason::Denied);

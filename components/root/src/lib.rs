@@ -7,7 +7,8 @@
 //! 3. [`objects`]: makes the objects that the description names and that belong to no single component.
 //! 4. [`builder`]: makes a component from its lease, fills its memory and its capability space, starts it.
 //! 5. [`supervise`]: receives the faults of components and starts them again, from the same lease.
-//! 6. [`control`]: answers the operator; [`audit`] compares what is with what was described.
+//! 6. [`journal`]: keeps what it has to say until the log collector takes it.
+//! 7. [`control`]: answers the operator; [`audit`] compares what is with what was described.
 #![cfg_attr(not(test), no_std)]
 
 extern crate alloc;
@@ -18,6 +19,7 @@ pub mod control;
 pub mod device;
 pub mod error;
 pub mod fill;
+pub mod journal;
 pub mod layout;
 pub mod memory;
 pub mod modules;

@@ -1,6 +1,7 @@
 //! Root's life: build, start, then serve.
 
 use crate::error::BootError;
+use crate::journal;
 use crate::modules::SYSTEM;
 use crate::own;
 use crate::system::{Member, System};
@@ -8,9 +9,7 @@ use alloc::format;
 use pagurus_abi::Error;
 use pagurus_abi::boot::{BOOT_MAGIC, BootInfo};
 use pagurus_abi::fault::FaultReply;
-use pagurus_capdl_image::Service;
 use pagurus_protocol::root::ComponentState;
-use pagurus_rt::Cap;
 use pagurus_rt::logger::{self, Sink};
 use pagurus_rt::server::{Event, Server, Words};
 
@@ -48,7 +47,8 @@ pub fn run(boot: &'static BootInfo) -> Result<(), Ended> {
     let mut system = System::prepare(boot).map_err(Ended::Boot)?;
     system.start_all();
     announce(&system);
-    log_to_collector(&system);
+    logger::install(Sink::Function(journal::note), log::LevelFilter::Info);
+    system.ring_at_collector();
     serve(&mut system)
 }
 
@@ -65,14 +65,6 @@ fn announce(system: &System) {
     );
     // Nobody is there to hear that nobody can be told.
     let _ = own::KERNEL.write(&line);
-}
-
-fn log_to_collector(system: &System) {
-    let collector = system.image.service(Service::Log);
-    if let Some(slot) = collector.and_then(|index| system.objects.original(index)) {
-        let sink = Sink::CollectorOrKernel(Cap::new(slot), own::KERNEL);
-        logger::install(sink, log::LevelFilter::Info);
-    }
 }
 
 /// Receives requests and faults, for ever.

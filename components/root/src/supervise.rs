@@ -1,9 +1,10 @@
 //! Faults of components: reported by name, then the component is started again or stays as it is.
 
+use crate::journal;
 use crate::system::System;
 use core::fmt;
 use pagurus_abi::method::Registers;
-use pagurus_capdl_image::Restarts;
+use pagurus_capdl_image::{Component, Restarts};
 use pagurus_protocol::root::ComponentState;
 use pagurus_protocol::stop::Stop;
 use pagurus_rt::server::Fault;
@@ -134,6 +135,17 @@ impl System {
             log::error!("a fault from nobody known (badge {:#x})", fault.badge);
             return false;
         };
+        if self.collector.is_some_and(|(collector, _)| collector == id) {
+            // It will not come for the lines that tell of its own end.
+            journal::set_bell(None);
+        }
+        let gone = self.deal_with(fault, &component);
+        self.ring_at_collector();
+        gone
+    }
+
+    fn deal_with(&mut self, fault: &Fault, component: &Component<'_>) -> bool {
+        let id = component.id;
         let registers = self
             .thread(id)
             .and_then(|thread| thread.read_registers().ok());

@@ -3,6 +3,7 @@
 use crate::audit::Finding;
 use crate::builder::{Attachments, Blueprint, Builder, Running, start};
 use crate::error::{BootError, ComponentError};
+use crate::journal;
 use crate::layout::{self, Origin, Request, SharedObject, Use};
 use crate::memory::{Placement, Pool};
 use crate::modules::{Modules, SYSTEM};
@@ -12,12 +13,13 @@ use crate::plan::Plan;
 use crate::program::Program;
 use crate::window::Window;
 use alloc::vec::Vec;
-use pagurus_abi::Kind;
 use pagurus_abi::boot::BootInfo;
-use pagurus_capdl_image::{Component, Image, ObjectKind, Service, Target};
-use pagurus_protocol::root::ComponentState;
+use pagurus_abi::{Kind, Rights};
+use pagurus_capdl_image::{Cap as WantedCap, Component, Image, ObjectKind, Service, Target};
+use pagurus_protocol::root::{BELL, ComponentState};
+use pagurus_protocol::slots;
 use pagurus_rt::Cap;
-use pagurus_rt::object::{CNode, Endpoint, Reply, Thread, Untyped};
+use pagurus_rt::object::{CNode, Endpoint, Mint, Notification, Reply, Thread, Untyped};
 use pagurus_rt::slots::SlotAllocator;
 
 /// What can run of a component: its checked program and what it consists of.
@@ -66,6 +68,8 @@ pub struct System {
     pub pool: Pool,
     /// Bytes of the memory of shared objects.
     pub shared_bytes: u64,
+    /// The component that takes root's lines to the log, and the notification that tells it to.
+    pub collector: Option<(u16, Cap<Notification>)>,
     /// Where root receives requests and faults.
     pub endpoint: Cap<Endpoint>,
     /// By which root answers.
@@ -97,6 +101,7 @@ impl System {
             slots: SlotAllocator::new(boot.first_free_slot, end),
             pool: Pool::new(boot.untyped()),
             shared_bytes: 0,
+            collector: None,
             endpoint: Cap::new(0),
             reply: Cap::new(0),
             started_ticks: 0,
@@ -258,6 +263,7 @@ impl System {
         let (image, boot) = (self.image, self.boot);
         self.objects.make_devices(&image, boot, &mut self.slots)?;
         self.objects.make_control(&image, boot, &mut self.slots)?;
+        self.find_collector()?;
         for object in image.objects() {
             if object.kind == ObjectKind::UntypedRest {
                 let pieces = self.pool.rest(slots_for(&image, object.index));
@@ -266,6 +272,43 @@ impl System {
             }
         }
         Ok(())
+    }
+
+    /// Finds the component that serves the log and may ask root for its lines, and derives the notification that
+    /// tells it to.
+    fn find_collector(&mut self) -> Result<(), Failed> {
+        let image = self.image;
+        let Some(log) = image.service(Service::Log) else {
+            return Ok(());
+        };
+        let serves = |cap: &WantedCap<'_>| {
+            cap.target == Target::Object(log) && cap.rights.contains(Rights::READ)
+        };
+        let collector = image.components().find(|component| {
+            component.caps().any(|cap| serves(&cap))
+                && component.caps().any(|cap| cap.slot == slots::PARENT)
+        });
+        if let Some(component) = collector
+            && let Some(notification) = component.notification
+            && let Some(original) = self.objects.original(notification)
+        {
+            let slot = take(&mut self.slots)?;
+            own::CNODE
+                .mint(slot, own::at(original), Rights::WRITE, Mint::Badge(BELL))
+                .map_err(to("derive the log collector's bell"))?;
+            self.collector = Some((component.id, Cap::new(slot)));
+        }
+        Ok(())
+    }
+
+    /// Leaves root's lines to the log collector if it runs, else to the kernel's console.
+    pub fn ring_at_collector(&self) {
+        let runs = |id: u16| {
+            let state = self.member(id).map(|member| member.state);
+            state == Some(ComponentState::Running)
+        };
+        let bell = self.collector.filter(|(id, _)| runs(*id));
+        journal::set_bell(bell.map(|(_, bell)| bell));
     }
 
     /// Makes all components, then starts them in the order of the description.

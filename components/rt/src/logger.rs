@@ -4,65 +4,40 @@
 //! silently; logging never fails and never panics.
 
 use crate::Cap;
-use crate::client::{self, first_words};
-use crate::ipc_buffer::Buffer;
+use crate::client;
 use crate::object::{Endpoint, KernelControl};
 use core::fmt::{self, Write};
-use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU32, Ordering};
 use log::{LevelFilter, Log, Metadata, Record};
-use pagurus_abi::message::{MAX_WORDS, REGISTER_WORDS};
+use pagurus_abi::message::MAX_WORDS;
 use pagurus_protocol::log::{Append, Level};
-use pagurus_protocol::wire::write_request;
 
 /// Bytes of text in one message.
 const CHUNK: usize = 1024;
 
 /// Where lines go.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub enum Sink {
     /// Nowhere.
     Nothing,
     /// To the log collector, by a call: what waits in its queue is waited for.
     Collector(Cap<Endpoint>),
-    /// To the log collector if it waits for a message just now, else to the kernel's console. For root:
-    /// it must not wait for a component that may be waiting for root.
-    CollectorOrKernel(Cap<Endpoint>, Cap<KernelControl>),
     /// To the kernel's console.
     Kernel(Cap<KernelControl>),
+    /// Wherever this function sends level, target and text: for root, which must not wait for a component that
+    /// may be waiting for root.
+    Function(fn(Level, &str, fmt::Arguments<'_>)),
 }
 
-/// Bits 0..32 the endpoint, 32..64 the kernel control; 0 where there is none.
-static SINK: AtomicU64 = AtomicU64::new(0);
+static SINK: spin::Mutex<Sink> = spin::Mutex::new(Sink::Nothing);
 /// Lines that could not be delivered.
 static LOST: AtomicU32 = AtomicU32::new(0);
 
 struct Backend;
 
-impl Sink {
-    fn to_word(self) -> u64 {
-        let (endpoint, kernel) = match self {
-            Sink::Nothing => (0, 0),
-            Sink::Collector(endpoint) => (endpoint.index(), 0),
-            Sink::CollectorOrKernel(endpoint, kernel) => (endpoint.index(), kernel.index()),
-            Sink::Kernel(kernel) => (0, kernel.index()),
-        };
-        u64::from(endpoint) | u64::from(kernel) << 32
-    }
-
-    fn from_word(word: u64) -> Sink {
-        let (endpoint, kernel) = (word as u32, (word >> 32) as u32);
-        match (endpoint, kernel) {
-            (0, 0) => Sink::Nothing,
-            (0, kernel) => Sink::Kernel(Cap::new(kernel)),
-            (endpoint, 0) => Sink::Collector(Cap::new(endpoint)),
-            (endpoint, kernel) => Sink::CollectorOrKernel(Cap::new(endpoint), Cap::new(kernel)),
-        }
-    }
-}
-
 /// Sends what is logged from now on to `sink`, down to `level`.
 pub fn install(sink: Sink, level: LevelFilter) {
-    SINK.store(sink.to_word(), Ordering::Relaxed);
+    *SINK.lock() = sink;
     // Fails if a logger is set already, which can only be this one.
     let _ = log::set_logger(&Backend);
     log::set_max_level(level);
@@ -99,8 +74,13 @@ fn level_of(level: log::Level) -> Level {
 
 /// Logs one line, whatever the level filter says.
 pub(crate) fn line(level: Level, target: &str, text: fmt::Arguments<'_>) {
+    let sink = *SINK.lock();
+    if let Sink::Function(take) = sink {
+        take(level, target, text);
+        return;
+    }
     let mut chunks = Chunks {
-        sink: Sink::from_word(SINK.load(Ordering::Relaxed)),
+        sink,
         level,
         target: &target[..target.floor_char_boundary(64)],
         bytes: [0; CHUNK],
@@ -141,11 +121,9 @@ impl fmt::Write for Chunks<'_> {
 impl Chunks<'_> {
     fn flush(&mut self, continues: bool) {
         let delivered = match self.sink {
-            Sink::Nothing => false,
-            Sink::Collector(endpoint) => self.to_collector(endpoint, continues, true),
-            Sink::CollectorOrKernel(endpoint, kernel) => {
-                self.to_collector(endpoint, continues, false) || self.to_kernel(kernel, continues)
-            }
+            // A function takes whole lines and is not asked here.
+            Sink::Nothing | Sink::Function(_) => false,
+            Sink::Collector(endpoint) => self.to_collector(endpoint, continues),
             Sink::Kernel(kernel) => self.to_kernel(kernel, continues),
         };
         if !delivered {
@@ -155,7 +133,7 @@ impl Chunks<'_> {
         self.first = false;
     }
 
-    fn to_collector(&self, endpoint: Cap<Endpoint>, continues: bool, wait: bool) -> bool {
+    fn to_collector(&self, endpoint: Cap<Endpoint>, continues: bool) -> bool {
         let append = Append {
             level: self.level as u8,
             target_bytes: self.target.len() as u8,
@@ -167,22 +145,10 @@ impl Chunks<'_> {
         tail[..self.target.len()].copy_from_slice(self.target.as_bytes());
         tail[self.target.len()..length].copy_from_slice(&self.bytes[..self.used]);
         let mut words = [0; MAX_WORDS];
-        if wait {
-            return client::Call::new(endpoint)
-                .tail(&tail[..length])
-                .run(&append, &mut words)
-                .is_ok();
-        }
-        let Ok(info) = write_request(&append, &tail[..length], 0, &mut words) else {
-            return false;
-        };
-        if let Some(rest) = words.get(REGISTER_WORDS..info.words()) {
-            let Some(buffer) = Buffer::current() else {
-                return false;
-            };
-            buffer.write_words(REGISTER_WORDS, rest);
-        }
-        endpoint.try_send(info, first_words(&words)).is_ok()
+        client::Call::new(endpoint)
+            .tail(&tail[..length])
+            .run(&append, &mut words)
+            .is_ok()
     }
 
     fn to_kernel(&self, kernel: Cap<KernelControl>, continues: bool) -> bool {
@@ -213,7 +179,9 @@ impl fmt::Write for KernelText {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::client::first_words;
     use crate::host::with_kernel;
+    use crate::ipc_buffer::Buffer;
     use crate::syscall::Registers;
     use pagurus_abi::method::{Method, MethodInfo};
     use pagurus_abi::{Error, MessageInfo, Syscall};
@@ -294,27 +262,20 @@ mod tests {
     }
 
     #[test]
-    fn a_busy_collector_sends_root_to_the_kernel() {
+    fn the_kernels_console_gets_level_target_and_text() {
         let text = Rc::new(RefCell::new(Vec::new()));
         let seen = text.clone();
-        let kernel = move |r: Registers| match Syscall::from_rax(r.rax) {
-            Some(Syscall::TrySend) => Registers {
-                rax: Error::WouldBlock as u64,
-                ..r
-            },
-            Some(Syscall::Invoke) => {
-                let info = MethodInfo(r.rsi);
-                assert_eq!(info.method(), Some(Method::KernelWrite));
-                let bytes: Vec<u8> = r.words.iter().flat_map(|w| w.to_le_bytes()).collect();
-                seen.borrow_mut()
-                    .extend_from_slice(&bytes[..info.parameter() as usize]);
-                Registers { rax: 0, ..r }
-            }
-            other => panic!("{other:?}"),
+        let kernel = move |r: Registers| {
+            let info = MethodInfo(r.rsi);
+            assert_eq!(info.method(), Some(Method::KernelWrite));
+            let bytes: Vec<u8> = r.words.iter().flat_map(|w| w.to_le_bytes()).collect();
+            seen.borrow_mut()
+                .extend_from_slice(&bytes[..info.parameter() as usize]);
+            Registers { rax: 0, ..r }
         };
         with_kernel(kernel, || {
             send(
-                Sink::CollectorOrKernel(Cap::new(20), Cap::new(7)),
+                Sink::Kernel(Cap::new(7)),
                 "component pong: stopped after a fault",
             );
         });
@@ -322,17 +283,5 @@ mod tests {
             String::from_utf8(text.borrow().clone()).unwrap(),
             "WARN  test::target: component pong: stopped after a fault\n"
         );
-    }
-
-    #[test]
-    fn sinks_survive_their_word() {
-        for sink in [
-            Sink::Nothing,
-            Sink::Collector(Cap::new(2)),
-            Sink::Kernel(Cap::new(7)),
-            Sink::CollectorOrKernel(Cap::new(2), Cap::new(7)),
-        ] {
-            assert_eq!(Sink::from_word(sink.to_word()), sink);
-        }
     }
 }
