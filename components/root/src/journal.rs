@@ -13,7 +13,6 @@ use pagurus_protocol::log::{Level, Line, LineHead, write_line};
 use pagurus_protocol::root::Taken;
 use pagurus_rt::Cap;
 use pagurus_rt::object::Notification;
-use spin::Mutex;
 
 /// Lines kept at most.
 const LINES: usize = 128;
@@ -31,7 +30,22 @@ struct Journal {
     bell: Option<Cap<Notification>>,
 }
 
-static JOURNAL: Mutex<Journal> = Mutex::new(Journal::new());
+/// Root has one thread and one journal.
+#[cfg(target_os = "none")]
+fn with<R>(work: impl FnOnce(&mut Journal) -> R) -> R {
+    static JOURNAL: spin::Mutex<Journal> = spin::Mutex::new(Journal::new());
+    work(&mut JOURNAL.lock())
+}
+
+/// Every test plays a root of its own.
+#[cfg(not(target_os = "none"))]
+fn with<R>(work: impl FnOnce(&mut Journal) -> R) -> R {
+    use core::cell::RefCell;
+    std::thread_local! {
+        static JOURNAL: RefCell<Journal> = const { RefCell::new(Journal::new()) };
+    }
+    JOURNAL.with_borrow_mut(work)
+}
 
 impl Journal {
     const fn new() -> Self {
@@ -87,10 +101,9 @@ impl Journal {
 /// Tells who is to be rung when there is a line; `None` if nobody comes for them: then they go to the kernel's console,
 /// those first that nobody took.
 pub fn set_bell(bell: Option<Cap<Notification>>) {
-    let mut journal = JOURNAL.lock();
-    journal.bell = bell;
+    with(|journal| journal.bell = bell);
     if bell.is_none() {
-        while let Some(entry) = journal.lines.pop_front() {
+        while let Some(entry) = with(|journal| journal.lines.pop_front()) {
             print(entry.level, &entry.target, format_args!("{}", entry.text));
         }
     }
@@ -98,7 +111,7 @@ pub fn set_bell(bell: Option<Cap<Notification>>) {
 
 /// Keeps a line, or prints it: the logger's function.
 pub fn note(level: Level, target: &str, text: fmt::Arguments<'_>) {
-    let Some(bell) = JOURNAL.lock().bell else {
+    let Some(bell) = with(|journal| journal.bell) else {
         print(level, target, text);
         return;
     };
@@ -108,14 +121,14 @@ pub fn note(level: Level, target: &str, text: fmt::Arguments<'_>) {
         target: target.into(),
         text: format!("{text}"),
     };
-    JOURNAL.lock().keep(entry);
+    with(|journal| journal.keep(entry));
     // A bell that is gone rings nowhere; the lines stay until somebody asks.
     let _ = bell.signal();
 }
 
 /// The oldest lines, as many as fit into `out`; returns the bytes used.
 pub fn take(out: &mut [u8]) -> (Taken, usize) {
-    JOURNAL.lock().take(out)
+    with(|journal| journal.take(out))
 }
 
 fn print(level: Level, target: &str, text: fmt::Arguments<'_>) {

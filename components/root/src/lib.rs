@@ -9,7 +9,7 @@
 //! 5. [`supervise`]: receives the faults of components and starts them again, from the same lease.
 //! 6. [`journal`]: keeps what it has to say until the log collector takes it.
 //! 7. [`control`]: answers the operator; [`audit`] compares what is with what was described.
-#![cfg_attr(not(test), no_std)]
+#![cfg_attr(target_os = "none", no_std)]
 
 extern crate alloc;
 

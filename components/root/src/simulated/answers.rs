@@ -1,19 +1,22 @@
 //! What root tells those who ask.
 
-use super::description::{CLIENT, CLIENT_ORDERS, PASSIVE, SERVER, system};
+use super::description::{CLIENT, CLIENT_ORDERS, PASSIVE, SERVER, object, system};
 use super::{Simulation, run, started, thread_of};
+use crate::journal;
 use crate::own;
 use crate::run::{Ended, serve};
 use pagurus_abi::message::MAX_WORDS;
 use pagurus_abi::{Error, Kind, MessageInfo, Rights, Syscall};
 use pagurus_ipc::ThreadId;
-use pagurus_protocol::root::{self as protocol, FindComponent, Restart, Shutdown};
+use pagurus_protocol::log::{Level, lines};
+use pagurus_protocol::root::{self as protocol, BELL, FindComponent, Restart, Shutdown, TakeLines};
 use pagurus_protocol::wire::{Request, read_answer, write_request};
 use pagurus_protocol::{Failure, Reason, slots};
-use pagurus_rt::object::{CNode, Mint};
+use pagurus_rt::object::{CNode, Mint, Notification};
 use pagurus_rt::{Cap, Slot};
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::string::String;
 use std::vec::Vec;
 
 /// A kept answer: its body and the bytes after it, once it is there.
@@ -175,5 +178,44 @@ fn the_audit_finds_what_does_not_belong() {
         assert!(found(CLIENT, slots::MEMORY, "missing"), "{texts:#?}");
         assert!(found(SERVER, 18, "rights"), "{texts:#?}");
         assert!(found(0, 0, "lies in slot 5"), "{texts:#?}");
+    });
+}
+
+#[test]
+fn roots_lines_are_fetched_by_the_log_collector_alone() {
+    started(&system(), 1, |simulation, root| {
+        let (collector, _) = root.collector.expect("the server collects");
+        assert_eq!(collector, SERVER);
+        root.ring_at_collector();
+        journal::note(Level::Warn, "root", format_args!("something is odd"));
+        journal::note(Level::Error, "root", format_args!("and worse"));
+        let events = root.objects.original(object::EVENTS).unwrap();
+        assert_eq!(Cap::<Notification>::new(events).poll(), Ok(BELL));
+
+        let server = thread_of(simulation, root, SERVER);
+        let client = thread_of(simulation, root, CLIENT);
+        let denied = ask(simulation, client, slots::PARENT, TakeLines, &[]);
+        let taken = ask(simulation, server, slots::PARENT, TakeLines, &[]);
+        let again = ask(simulation, server, slots::PARENT, TakeLines, &[]);
+        assert_eq!(serve(root), Err(Ended::Receive(Error::Canceled)));
+        let denied = denied.take().unwrap().unwrap_err();
+        assert_eq!(denied.reason, Reason::Denied);
+        let (taken, tail) = taken.take().unwrap().unwrap();
+        assert_eq!((taken.count, taken.left, taken.dropped), (2, 0, 0));
+        let texts: Vec<_> = lines(&tail).map(|l| (l.head.level, l.text)).collect();
+        assert_eq!(texts, [(2, "something is odd"), (1, "and worse")]);
+        assert_eq!(again.take().unwrap().unwrap().0.count, 0);
+
+        // Without a collector they are printed.
+        let printed = |simulation: &Simulation| {
+            let system = simulation.system.borrow();
+            String::from_utf8(system.kernel.machine.console.clone()).unwrap()
+        };
+        journal::note(Level::Info, "root", format_args!("nobody fetched this"));
+        assert!(!printed(simulation).contains("nobody fetched this"));
+        journal::set_bell(None);
+        journal::note(Level::Info, "root", format_args!("nobody comes"));
+        let text = printed(simulation);
+        assert!(text.contains("INFO  root: nobody fetched this\nINFO  root: nobody comes\n"));
     });
 }

@@ -1,4 +1,4 @@
-//! Systems for tests: a server, a client and someone without time of its own.
+//! Systems for tests: a server (of memory and of the log), a client and someone without time of its own.
 
 use crate::modules::SYSTEM;
 use crate::program::tests::{CODE, DATA, elf_file};
@@ -29,6 +29,7 @@ pub mod object {
     pub const TRACE_0: u32 = 9;
     pub const TRACE_9: u32 = 10;
     pub const CPU: u32 = 11;
+    pub const LOG: u32 = 12;
 }
 
 /// Identifiers of its components.
@@ -181,6 +182,7 @@ pub fn system() -> Description {
                 max_priority: 60,
             },
         ),
+        object(object::LOG, "log", K::Endpoint),
     ];
     let to = |index| Target::Object(index);
     let server = Parts {
@@ -193,6 +195,10 @@ pub fn system() -> Description {
         caps: vec![
             cap(slots::CNODE, "", Target::OwnCNode, Rights::RW),
             reply(),
+            Cap {
+                badge: SERVER.into(),
+                ..cap(slots::PARENT, "", to(object::ROOT), Rights::WRITE)
+            },
             cap(slots::NOTIFICATION, "", to(object::EVENTS), Rights::RW),
             cap(
                 slots::ADDRESS_SPACE,
@@ -216,6 +222,7 @@ pub fn system() -> Description {
                 count: 12,
                 ..cap(SERVER_REST, "rest", to(object::REST), Rights::all())
             },
+            cap(36, "log", to(object::LOG), Rights::READ),
         ],
         maps: vec![Map {
             object: object::BOARD,
@@ -265,7 +272,7 @@ pub fn system() -> Description {
         contents: Contents {
             name: "test",
             cpus: 4,
-            services: [None, Some(object::ROOT), Some(object::MEMORY)],
+            services: [Some(object::LOG), Some(object::ROOT), Some(object::MEMORY)],
             objects,
             components: vec![server, client, passive],
             order: vec![SERVER, CLIENT, PASSIVE],
