@@ -16,6 +16,8 @@ pub enum Task {
     Fault(FaultMode),
     /// Wait for requests.
     Serve,
+    /// Ask another for each of [`asked`].
+    Ask,
 }
 
 /// Why an argument was not understood.
@@ -44,6 +46,12 @@ impl fmt::Display for ArgumentError<'_> {
 
 /// The task of the start after `restarts` restarts.
 pub fn task(argument: &str, restarts: u32) -> Result<Task, ArgumentError<'_>> {
+    if let Some(list) = list_to_ask(argument) {
+        for word in list.split_ascii_whitespace() {
+            let _ = modes(word)?;
+        }
+        return Ok(Task::Ask);
+    }
     let mut count = 0;
     let mut limit = None;
     let mut words = argument.split_ascii_whitespace();
@@ -73,6 +81,19 @@ pub fn task(argument: &str, restarts: u32) -> Result<Task, ArgumentError<'_>> {
         position -= length;
     }
     Ok(Task::Serve)
+}
+
+/// What [`Task::Ask`] asks for, in turn.
+pub fn asked(argument: &str) -> impl Iterator<Item = FaultMode> {
+    list_to_ask(argument)
+        .unwrap_or("")
+        .split_ascii_whitespace()
+        .filter_map(|word| modes(word).ok())
+        .flatten()
+}
+
+fn list_to_ask(argument: &str) -> Option<&str> {
+    argument.trim_start().strip_prefix("ask ")
 }
 
 /// The ways that a word stands for.
@@ -137,6 +158,16 @@ mod tests {
         assert_eq!(task("times 3 panic", 2), Ok(Task::Fault(FaultMode::Panic)));
         assert_eq!(task("panic times", 0), Err(ArgumentError::MissingNumber));
         assert_eq!(task("panic times x", 0), Err(ArgumentError::MissingNumber));
+    }
+
+    #[test]
+    fn ask_is_for_the_one_who_asks() {
+        let argument = " ask ud2 null-read";
+        assert_eq!(task(argument, 0), Ok(Task::Ask));
+        let all: Vec<_> = asked(argument).collect();
+        assert_eq!(all, [FaultMode::Undefined, FaultMode::NullRead]);
+        assert_eq!(asked("ud2").count(), 0);
+        assert!(task("ask nonsense", 0).is_err());
     }
 
     #[test]

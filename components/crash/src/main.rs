@@ -3,7 +3,7 @@
 
 mod fault;
 
-use crash::{Task, task};
+use crash::{Task, asked, task};
 use fault::fault;
 use pagurus_abi::Error;
 use pagurus_abi::message::MAX_WORDS;
@@ -11,12 +11,28 @@ use pagurus_protocol::crash::{Crash, FaultMode};
 use pagurus_protocol::memory::{Allocate, GrantKind};
 use pagurus_protocol::slots::{FIRST_NAMED, MEMORY, REPLY};
 use pagurus_protocol::{Failure, Reason};
-use pagurus_rt::client::{Call, ReceiveSlots};
+use pagurus_rt::client::{Call, ReceiveSlots, call};
 use pagurus_rt::server::{Event, serve};
 use pagurus_rt::syscall::yield_now;
 use pagurus_rt::{Cap, Env, logger};
 
 pagurus_rt::entry!(start);
+
+/// Asks the component behind the endpoint for faults. Each call must come back, although nobody is left to answer it.
+fn ask(argument: &str) {
+    let mut count = 0;
+    for mode in asked(argument) {
+        match call(Cap::new(FIRST_NAMED), &Crash { mode: mode as u64 }) {
+            Err(failure) if failure == Failure::from(Error::Canceled) => count += 1,
+            other => log::error!("asked for {}: {other:?}", mode.name()),
+        }
+    }
+    match call(Cap::new(FIRST_NAMED), &Crash { mode: 0 }) {
+        Err(failure) if failure.reason == Reason::InvalidArgument => {}
+        other => log::error!("asked for a fault that there is not: {other:?}"),
+    }
+    log::warn!("asked for {count} faults, and every call came back");
+}
 
 /// Says that all faults are done. The log collector leaves lines out of those who say too much, which a component that
 /// was started a thousand times in a few seconds does: this line must get through.
@@ -57,15 +73,22 @@ fn borrow(env: &mut Env) -> Result<(), Failure> {
 
 fn start(mut env: Env) -> Result<(), Error> {
     let restarts = env.start.restarts;
-    if let Err(failure) = borrow(&mut env) {
+    let task = task(env.start.argument(), restarts);
+    if task != Ok(Task::Ask)
+        && let Err(failure) = borrow(&mut env)
+    {
         log::error!("start {}: no memory: {failure}", restarts + 1);
     }
-    match task(env.start.argument(), restarts) {
+    match task {
         Ok(Task::Fault(mode)) => {
             log::info!("start {}: {} comes now", restarts + 1, mode.name());
             fault(mode)
         }
         Ok(Task::Serve) => insist(restarts),
+        Ok(Task::Ask) => {
+            ask(env.start.argument());
+            return Ok(());
+        }
         Err(error) => log::error!("argument: {error}"),
     }
     // The first capability that the description names is where it is asked.
