@@ -13,7 +13,6 @@ requests! { 3 version 1 {
     3: Usage => ClientUsage;
     4: Client => ClientUsage;
     5: Pool => PoolUsage;
-    6: GiveAllBack => Empty;
 } }
 
 /// What memory is granted as.
@@ -71,14 +70,6 @@ pub struct GiveBack {
     /// See [`Allocated::grant`].
     pub grant: u64,
 }
-
-/// Gives back every grant of the sender. A component that was started again sends it first: what the one
-/// before it had is lost to it.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
-#[repr(C)]
-pub struct GiveAllBack;
 
 /// Asks for the sender's own usage.
 #[derive(
