@@ -15,6 +15,7 @@ use pagurus_protocol::{Failure, root};
 use pagurus_rt::Cap;
 use pagurus_rt::client::{Call, call};
 use pagurus_rt::object::Endpoint;
+use pagurus_rt::syscall::yield_now;
 use pagurus_rt::time::ticks;
 
 /// Root, for questions and orders.
@@ -125,6 +126,11 @@ impl System for Services {
     }
 
     fn shutdown(&mut self, code: u64) -> Result<(), Failure> {
+        // The last words may still be in a serial port: 16 bytes at 115,200 baud take 1.4 ms.
+        let until = ticks() + 2 * self.clock.khz;
+        while ticks() < until {
+            yield_now();
+        }
         call(ROOT, &Shutdown { code }).map(|_| ())
     }
 
