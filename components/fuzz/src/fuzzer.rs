@@ -53,6 +53,7 @@ extern "C" fn fuzz(arena: u64) -> ! {
         match generator.random().below(200) {
             0 => touch(&mut generator),
             1 => keep_float(arena),
+            2 => hammer(&mut generator),
             _ => {
                 let asked = generator.call(&mut buffer);
                 arena.note(&asked);
@@ -76,6 +77,19 @@ fn touch(generator: &mut Generator) {
         } else {
             asm!("mov {a}, [{a}]", a = inout(reg) address => _, options(nostack));
         }
+    }
+}
+
+/// Writes to a page of the window for a while, all over it. Should the mapping go meanwhile, and this processor not hear of
+/// it, the words end up in whatever the memory is by then: page tables, threads, capabilities.
+fn hammer(generator: &mut Generator) {
+    const WRITES: u32 = 4_000;
+    let page = generator.address() & !0xfff;
+    for _ in 0..WRITES {
+        let value = generator.random().any();
+        let address = page | (value & 0xff8);
+        // SAFETY: as in `touch`.
+        unsafe { asm!("mov [{a}], {v}", a = in(reg) address, v = in(reg) value, options(nostack)) };
     }
 }
 
