@@ -4,15 +4,15 @@ use crate::cli::GraphOptions;
 use crate::system;
 use crate::toolchain::Toolchain;
 use crate::workspace::{self, Workspace};
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, ensure};
+use pagurus_capdl_spec::SystemSpec;
+use std::path::Path;
 
 /// `tools/pagurus graph`.
 pub fn graph(options: &GraphOptions) -> Result<()> {
     let workspace = Workspace::load(&Toolchain::current())?;
     let description = system::existing(&workspace, &options.system)?;
-    let (_, spec) = pagurus_capdl_spec::parse_file(&description)
-        // Diagnostics are laid out over several lines.
-        .map_err(|faults| anyhow!("system `{}` is not sound\n{faults}", options.system))?;
+    let spec = read(&description)?;
     let directory = match &options.output {
         Some(path) => workspace::user_path(path),
         None => workspace.output(),
@@ -27,5 +27,26 @@ pub fn graph(options: &GraphOptions) -> Result<()> {
         std::fs::write(&file, text).with_context(|| format!("writing {}", file.display()))?;
         println!("{}", file.display());
     }
+    Ok(())
+}
+
+fn read(description: &Path) -> Result<SystemSpec> {
+    let (_, spec) = pagurus_capdl_spec::parse_file(description)
+        // Diagnostics are laid out over several lines.
+        .map_err(|faults| anyhow!("the system is not sound\n{faults}"))?;
+    Ok(spec)
+}
+
+/// Makes sure that the picture in the documentation shows the default system as it is.
+pub fn check_picture(workspace: &Workspace) -> Result<()> {
+    let description = system::existing(workspace, system::DEFAULT)?;
+    let picture = description.with_extension("svg");
+    let shown = std::fs::read_to_string(&picture).unwrap_or_default();
+    ensure!(
+        shown == pagurus_capdl_graph::svg(&read(&description)?),
+        "{} does not show the system as it is; write it anew: tools/pagurus graph --output {}",
+        picture.display(),
+        picture.parent().unwrap_or(&picture).display()
+    );
     Ok(())
 }

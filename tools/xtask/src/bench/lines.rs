@@ -1,5 +1,5 @@
 //! Counts lines of Rust code: lines that hold a token of the language. Comments, documentation and empty
-//! lines hold none. Items under `#[cfg(test)]` do not count.
+//! lines hold none. Items that only tests, simulations for tests or proofs get do not count.
 
 use anyhow::{Context, Result};
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
@@ -78,7 +78,7 @@ fn walk(tokens: TokenStream, text: &str, counted: &mut Counted) {
                 && group.delimiter() == Delimiter::Bracket
             {
                 let attribute = compact(&group.stream());
-                if attribute == "cfg(test)" && !inner {
+                if is_for_tests(&attribute) && !inner {
                     tokens.next();
                     skip_item(&mut tokens, counted);
                     continue;
@@ -96,6 +96,11 @@ fn walk(tokens: TokenStream, text: &str, counted: &mut Counted) {
 
 fn is_punct(token: &TokenTree, character: char) -> bool {
     matches!(token, TokenTree::Punct(p) if p.as_char() == character)
+}
+
+/// Does an attribute keep an item out of the kernel: for tests, simulations for tests, and proofs?
+fn is_for_tests(attribute: &str) -> bool {
+    ["cfg(test)", "cfg(kani)"].contains(&attribute) || attribute.starts_with("cfg(any(test,")
 }
 
 fn compact(tokens: &TokenStream) -> String {
@@ -181,6 +186,14 @@ mod tests {
         let counted = count(text).unwrap();
         assert_eq!(counted.lines.into_iter().collect::<Vec<_>>(), [1, 8, 9]);
         assert_eq!(counted.test_modules, ["sim"]);
+        assert_eq!(
+            lines("#[cfg(any(test, feature = \"sim\"))]\npub mod sim {}\n"),
+            []
+        );
+        assert_eq!(
+            lines("#[cfg(kani)]\nmod proofs;\n#[cfg(feature = \"x\")]\nfn f() {}\n"),
+            [3, 4]
+        );
     }
 
     #[test]

@@ -150,8 +150,26 @@ pub fn install(names: &[&str]) -> Result<()> {
     if quiet.success() {
         return Ok(());
     }
-    process::run(&mut as_root(&["apt-get", "update", "-qq"])?)?;
+    update()?;
     process::run(&mut as_root(&apt_install(names))?)
+}
+
+/// Fetches the package lists.
+pub fn update() -> Result<()> {
+    process::run(&mut as_root(&["apt-get", "update", "-qq"])?)
+}
+
+/// The version that apt-get would install, if it knows the package.
+pub fn candidate(name: &str) -> Option<String> {
+    let policy = process::output(Command::new("apt-cache").args(["policy", name])).ok()?;
+    parse_candidate(&policy)
+}
+
+fn parse_candidate(policy: &str) -> Option<String> {
+    let version = policy
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("Candidate: "))?;
+    (version != "(none)").then(|| version.to_owned())
 }
 
 fn apt_install<'a>(names: &[&'a str]) -> Vec<&'a str> {
@@ -242,6 +260,17 @@ mod tests {
             ["absent", "neither"]
         );
         assert!(missing(&all, &[Need::Bochs]).is_empty());
+    }
+
+    #[test]
+    fn the_candidate_is_read_from_the_policy() {
+        let policy = "rustc-web:\n  Installed: (none)\n  Candidate: 1.96.0+dfsg1-1~deb12u2\n  Version table:\n";
+        assert_eq!(parse_candidate(policy).unwrap(), "1.96.0+dfsg1-1~deb12u2");
+        assert_eq!(
+            parse_candidate("x:\n  Installed: (none)\n  Candidate: (none)\n"),
+            None
+        );
+        assert_eq!(parse_candidate(""), None);
     }
 
     #[test]

@@ -45,6 +45,17 @@ pub fn ensure() -> Result<Toolchain> {
     })
 }
 
+fn debian_offers_rust() -> bool {
+    packages::candidate("rustc-web")
+        .and_then(|version| minor_of_package(&version))
+        .is_some_and(|minor| minor >= REQUIRED_MINOR)
+}
+
+/// 96 of `1.96.0+dfsg1-1~deb12u2`.
+fn minor_of_package(version: &str) -> Option<u32> {
+    version.strip_prefix("1.")?.split('.').next()?.parse().ok()
+}
+
 fn recent(toolchain: &Toolchain) -> bool {
     toolchain.minor_version().is_ok_and(|v| v >= REQUIRED_MINOR)
 }
@@ -52,10 +63,19 @@ fn recent(toolchain: &Toolchain) -> bool {
 /// Debian ships the compiler and the library's source, but not the library for this target.
 fn from_debian() -> Result<Toolchain> {
     if Toolchain::debian().filter(recent).is_none() {
+        // The lists may be missing, or from before it came.
+        if !debian_offers_rust() {
+            packages::update()?;
+        }
+        if !debian_offers_rust() {
+            bail!("this distribution has no package rustc-web of Rust 1.{REQUIRED_MINOR} or later");
+        }
         packages::install(&["rustc-web", "cargo-web"])?;
     }
     let Some(toolchain) = Toolchain::debian().filter(recent) else {
-        bail!("Debian's packages rustc-web and cargo-web are older than Rust 1.{REQUIRED_MINOR}");
+        bail!(
+            "the packages rustc-web and cargo-web did not bring Rust 1.{REQUIRED_MINOR} or later"
+        );
     };
     if !source_is_there(&toolchain)? {
         packages::install(&["rust-web-src"])?;
@@ -152,7 +172,13 @@ fn install_file(file: &Path, directory: &Path) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::is_library;
+    use super::{is_library, minor_of_package};
+
+    #[test]
+    fn versions_of_packages() {
+        assert_eq!(minor_of_package("1.96.0+dfsg1-1~deb12u2"), Some(96));
+        assert_eq!(minor_of_package("2.0.0"), None);
+    }
 
     #[test]
     fn only_the_three_libraries_are_taken() {

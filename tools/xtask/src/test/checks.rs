@@ -1,6 +1,7 @@
 //! Checks of the source itself: its format and its style.
 
 use super::result::TestResult;
+use crate::graph;
 use crate::process;
 use crate::system;
 use crate::toolchain::{MACHINE, Toolchain};
@@ -10,30 +11,36 @@ use std::process::Command;
 use std::time::Instant;
 
 /// Format of every crate.
-pub const FORMAT: &str = "format";
+const FORMAT: &str = "format";
 /// Style of what builds on the host.
-pub const LINT_HOST: &str = "lint/host";
+const LINT_HOST: &str = "lint/host";
 /// Style of what is built for the machine.
-pub const LINT_MACHINE: &str = "lint/machine";
+const LINT_MACHINE: &str = "lint/machine";
+/// The picture in the documentation.
+const PICTURE: &str = "picture";
 /// All of them.
-pub const ALL: [&str; 3] = [FORMAT, LINT_HOST, LINT_MACHINE];
+pub const ALL: [&str; 4] = [FORMAT, PICTURE, LINT_HOST, LINT_MACHINE];
 
 /// Runs one of the checks.
 pub fn run(name: &str, workspace: &Workspace, toolchain: &Toolchain) -> Result<TestResult> {
-    let mut command = match name {
-        FORMAT => format(toolchain),
-        LINT_HOST => lint_host(workspace, toolchain),
-        _ => lint_machine(workspace, toolchain),
-    };
     let started = Instant::now();
-    let output = command.output()?;
-    let outcome = if output.status.success() {
-        Ok(())
-    } else {
-        let text = [output.stdout, output.stderr].concat();
-        Err(process::tail(&String::from_utf8_lossy(&text), 100))
+    let outcome = match name {
+        FORMAT => succeeds(format(toolchain))?,
+        LINT_HOST => succeeds(lint_host(workspace, toolchain))?,
+        LINT_MACHINE => succeeds(lint_machine(workspace, toolchain))?,
+        _ => graph::check_picture(workspace).map_err(|error| format!("{error:#}")),
     };
     Ok(TestResult::new(name, outcome, started.elapsed()))
+}
+
+/// Runs a command; what it said if it failed.
+fn succeeds(mut command: Command) -> Result<Result<(), String>> {
+    let output = command.output()?;
+    if output.status.success() {
+        return Ok(Ok(()));
+    }
+    let text = [output.stdout, output.stderr].concat();
+    Ok(Err(process::tail(&String::from_utf8_lossy(&text), 100)))
 }
 
 fn format(toolchain: &Toolchain) -> Command {
