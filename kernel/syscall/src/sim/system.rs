@@ -121,6 +121,11 @@ impl System {
         }
     }
 
+    /// From now on inter-processor interrupts arrive only when [`System::settle`] or [`System::event`] delivers them.
+    pub fn deliver_late(&mut self) {
+        self.setup.prompt = false;
+    }
+
     /// Delivers the inter-processor interrupts that are on their way, and lets processors that were stopped go on.
     pub fn settle(&mut self) {
         while let Some((cpu, event)) =

@@ -147,3 +147,21 @@ fn a_receiver_without_address_space_is_stranded_by_the_general_way() {
         pagurus_abi::method::ThreadState::Inactive
     );
 }
+
+#[test]
+fn a_processor_that_should_run_somebody_else_goes_the_general_way() {
+    let mut p = Pair::new();
+    let high = p.scene.bare_actor();
+    p.scene.bind(high, ThreadBinding::AddressSpace, SPACE);
+    p.scene.configure(high, 1, PRIORITY + 1);
+    let bind = [high.thread, 0, 0, 0];
+    p.scene.root(high.context, Method::SchedBind, 0, bind);
+    // The interrupt that tells the client's processor is on its way.
+    p.scene.s.deliver_late();
+    let entry = [0x30_0000, 0, 0, 0];
+    p.scene.root(high.thread, Method::ThreadStart, 0, entry);
+    assert!(p.scene.s.kernel.machine.processors[1].kicked);
+    assert!(p.scene.runs(p.client));
+    assert!(!p.call(EMPTY));
+    assert_eq!(p.scene.s.running(1), Some(high.id));
+}
