@@ -10,9 +10,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Name of the loader's program.
-const LOADER: &str = "pagurus-loader";
+pub const LOADER: &str = "pagurus-loader";
 /// Name of the kernel's program.
-const KERNEL_PROGRAM: &str = "pagurus-kernel";
+pub const KERNEL_PROGRAM: &str = "pagurus-kernel";
 /// Name of the kernel's boot module.
 pub const KERNEL: &str = "kernel";
 

@@ -2,7 +2,8 @@
 
 use crate::toolchain::Toolchain;
 use anyhow::{Context, Result, bail};
-use cargo_metadata::{Metadata, MetadataCommand, Package};
+use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// The source tree and what cargo knows about it.
@@ -89,11 +90,26 @@ impl Workspace {
         packages
     }
 
-    /// Every package that is built for the machine itself only.
-    pub fn machine_packages(&self) -> Vec<&Package> {
-        let default = &self.metadata.workspace_default_members;
-        let mut packages = self.metadata.workspace_packages();
-        packages.retain(|p| !default.contains(&p.id));
-        packages
+    /// The packages of these programs, and every package of ours that is built into them.
+    pub fn packages_within(&self, binaries: &BTreeSet<String>) -> Result<BTreeSet<&str>> {
+        let all = self.metadata.workspace_packages();
+        let mut found = BTreeSet::new();
+        let mut open = Vec::new();
+        for binary in binaries {
+            open.push(self.package_of_binary(binary)?);
+        }
+        while let Some(package) = open.pop() {
+            if !found.insert(package.name.as_str()) {
+                continue;
+            }
+            let needed = package
+                .dependencies
+                .iter()
+                .filter(|d| d.kind == DependencyKind::Normal && d.path.is_some());
+            for dependency in needed {
+                open.extend(all.iter().filter(|p| p.name.as_str() == dependency.name));
+            }
+        }
+        Ok(found)
     }
 }

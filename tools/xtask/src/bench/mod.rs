@@ -24,7 +24,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// The program that measures, in root's place.
-const PROGRAM: &str = "bench";
+pub const PROGRAM: &str = "bench";
 /// Time for one machine.
 const LIMIT: Duration = Duration::from_secs(300);
 

@@ -29,7 +29,7 @@ pub struct MachineTest {
     /// A system in `capdl/systems`; the default one if neither this nor `root` is there.
     system: Option<String>,
     /// A program in root's place.
-    root: Option<String>,
+    pub root: Option<String>,
     /// The kernel's command line.
     #[serde(default)]
     command_line: String,
