@@ -86,9 +86,10 @@ methods! {
     ThreadSuspend = 0x33;
     /// Lets a suspended thread go on.
     ThreadResume = 0x34;
-    /// Copies the [`Registers`] into the words of the caller's IPC buffer; the thread must not be running.
+    /// Copies the [`Registers`] into the words of the caller's IPC buffer; the thread must be inactive, or wait
+    /// for its fault handler.
     ThreadReadRegisters = 0x35;
-    /// Sets the [`Registers`] from the words of the caller's IPC buffer; the thread must not be running.
+    /// Sets the [`Registers`] from the words of the caller's IPC buffer; the thread must be inactive.
     ThreadWriteRegisters = 0x36;
     /// Sets the flags `a0`: [`THREAD_FPU`]; `a1` the FS base.
     ThreadSetFlags = 0x37;

@@ -172,10 +172,12 @@ impl<M: Machine> Kernel<M> {
     ) -> Result<Completion, Error> {
         let t = subject(i)?;
         let buffer = self.buffer_of(i.thread)?;
-        if self.thread(t).state == ThreadState::Ready {
+        let thread = self.thread(t);
+        // What waits in a system call has not all its registers in memory.
+        if thread.state != ThreadState::Inactive && !thread.faulted {
             return Err(Error::InUse);
         }
-        let registers = self.thread(t).frame.registers();
+        let registers = thread.frame.registers();
         for (n, value) in registers.to_words().into_iter().enumerate() {
             self.machine.set_word(buffer, n, value);
         }

@@ -354,3 +354,30 @@ fn info_tells_state_place_and_time() {
     assert_eq!((state, cpu), (ThreadState::Ready as u64, 1));
     assert!((300_000..400_000).contains(&used), "{used}");
 }
+
+#[test]
+fn registers_are_not_read_while_a_system_call_has_them() {
+    let (mut scene, [waits, faults, handler]) = Scene::with();
+    let (ep, reply) = (scene.make(Kind::Endpoint, 0), scene.make(Kind::Reply, 0));
+    let place = place(ThreadBinding::FaultEndpoint, ep, 0);
+    scene.root(faults.thread, ThreadBind, 0, place);
+    // A fault handler wants to see them, before and after it has received the fault.
+    let Mode::User { registers, .. } = scene.s.kernel.machine.processors[2].mode else {
+        panic!("it runs");
+    };
+    let fault = crate::sim::Event::Fault {
+        vector: 6,
+        code: 0,
+        address: 0,
+    };
+    scene.s.event(2, fault);
+    for _ in 0..2 {
+        scene.root(faults.thread, ThreadReadRegisters, 0, [0; 4]);
+        assert_eq!(read_words(&scene), registers.registers());
+        if scene.state(faults) == ThreadState::Sending {
+            assert!(scene.recv(handler, ep, reply).is_some());
+        }
+    }
+    assert_eq!(scene.call(waits, ep, [0; 4]), None);
+    scene.refuse(waits.thread, ThreadReadRegisters, 0, [0; 4], Error::InUse);
+}
