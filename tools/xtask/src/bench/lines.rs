@@ -188,7 +188,7 @@ mod tests {
         assert_eq!(counted.test_modules, ["sim"]);
         assert_eq!(
             lines("#[cfg(any(test, feature = \"sim\"))]\npub mod sim {}\n"),
-            []
+            [0usize; 0]
         );
         assert_eq!(
             lines("#[cfg(kani)]\nmod proofs;\n#[cfg(feature = \"x\")]\nfn f() {}\n"),
