@@ -70,11 +70,12 @@ impl<M: Machine> Kernel<M> {
             self.machine.irq_mask(gsi, true);
             return;
         };
-        // The entry code has masked it.
-        self.machine.irq_mask(gsi, mode.level);
         let slot = self.slot(self.machine.irq_binding(gsi));
         let badge = slot.word;
-        if let Some(n) = NotificationId::new(slot.object) {
+        let bound = NotificationId::new(slot.object);
+        // The entry code has masked it. An interrupt that was on its way when the line was unbound must not open it.
+        self.machine.irq_mask(gsi, mode.level || bound.is_none());
+        if let Some(n) = bound {
             notification::signal(self, n, badge);
         }
     }

@@ -120,7 +120,10 @@ impl System {
                 self.kernel.kicked();
             }
             Event::Lock => {}
-            Event::Irq(gsi) => self.kernel.interrupt(gsi),
+            Event::Irq(gsi) => {
+                self.kernel.machine.lines[gsi as usize].unmasked = false;
+                self.kernel.interrupt(gsi);
+            }
             Event::Fault {
                 vector,
                 code,

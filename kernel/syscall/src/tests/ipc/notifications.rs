@@ -165,3 +165,20 @@ fn interrupts_signal_until_they_are_unbound() {
         assert!(!scene.s.ring(5));
     }
 }
+
+#[test]
+fn an_interrupt_on_its_way_does_not_open_a_line_that_was_unbound() {
+    let mut scene = Scene::new(1);
+    let n = scene.make(Kind::Notification, 0);
+    let irq = scene.slot();
+    let control = pagurus_abi::boot::slot::IRQ_CONTROL as u64;
+    scene.root(control, Method::IrqIssue, 0, [5, CNODE, irq, 0]);
+    scene.root(irq, Method::IrqBind, 0, [n, 0, 0, 0]);
+    scene.root(irq, Method::IrqAck, 0, [0; 4]);
+    scene.root(irq, Method::IrqUnbind, 0, [0; 4]);
+    scene.s.event(0, crate::sim::Event::Irq(5));
+    assert!(!scene.s.ring(5));
+    scene.root(irq, Method::IrqBind, 0, [n, 0, 0, 0]);
+    scene.root(irq, Method::IrqAck, 0, [0; 4]);
+    assert!(scene.s.ring(5));
+}
