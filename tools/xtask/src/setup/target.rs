@@ -130,6 +130,8 @@ fn build_standard_library(toolchain: &Toolchain, place: &Path) -> Result<Vec<Pat
             // The flag for the library's source is not stable; the compiler is the one that came with it.
             .env("RUSTC_BOOTSTRAP", "1")
             .env("CARGO_TARGET_DIR", place.join("target"))
+            // As in the libraries that rustup brings: the kernel is optimised together with them.
+            .env("RUSTFLAGS", "-Cembed-bitcode=yes")
             .args(["build", "--release", "--target", MACHINE])
             .arg(format!("-Zbuild-std={}", LIBRARIES.join(",")))
             .arg("-Zbuild-std-features=compiler-builtins-mem"),
