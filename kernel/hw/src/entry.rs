@@ -15,7 +15,7 @@ use crate::machine::{self, Hardware};
 use crate::percpu::{self, PerCpu};
 use crate::sync::BigLockGuard;
 use crate::vectors::{EXCEPTIONS, Vector};
-use crate::{idt, pending, short, switch, sync};
+use crate::{events, idt, pending, short, switch, sync};
 use core::arch::{asm, global_asm};
 use core::mem::offset_of;
 use core::sync::atomic::Ordering;
@@ -466,6 +466,7 @@ extern "C" fn system_call(
     kernel.enter(cpu.index());
     // It may have been evicted while this processor waited for the lock: then it makes the call again some time.
     if let Some(t) = kernel.loaded() {
+        events::system_call(t.address(), &args);
         kernel.syscall(t, &args);
         if kernel.continues(t) && !cpu.pending.any() {
             return &raw const kernel.thread(t).frame;

@@ -2,6 +2,7 @@
 //! (Intel 82093AA data sheet; SDM volume 3, 12).
 #![allow(unsafe_code)] // memory-mapped registers
 
+use crate::events;
 use crate::vectors;
 use crate::vm;
 use core::fmt;
@@ -166,6 +167,7 @@ pub fn add(address: u64, first: u32) -> Result<u32, AddError> {
         new.write(entry + 1, 0);
     }
     all.push(new).map_err(|_| AddError::TooMany)?;
+    events::io_apic(address, first, lines);
     Ok(lines)
 }
 

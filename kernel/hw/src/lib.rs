@@ -12,6 +12,7 @@ pub mod console;
 pub mod cpu;
 pub mod early;
 pub mod entry;
+pub mod events;
 pub mod fpu;
 pub mod gdt;
 pub mod idt;

@@ -5,7 +5,7 @@ use crate::ioapic::{self, Line};
 use crate::mailbox::Flush;
 use crate::sync::{self, BigLock};
 use crate::vm::layout::{DIRECT_MAP, DIRECT_MAP_BYTES};
-use crate::{apic, console, cpu, entry, fpu, percpu, switch, time, trace, vm};
+use crate::{apic, console, cpu, entry, events, fpu, percpu, switch, time, trace, vm};
 use core::cell::UnsafeCell;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use pagurus_abi::message::{CapTransfer, MAX_WORDS};
@@ -16,7 +16,7 @@ use pagurus_ipc::{
 };
 use pagurus_paging::PhysMem;
 use pagurus_sched::{ScId, SchedContext};
-use pagurus_syscall::{IRQS, IrqMode, Kernel, Machine, Memory};
+use pagurus_syscall::{Event, IRQS, IrqMode, Kernel, Machine, Memory};
 
 /// Entries of a page table.
 const ENTRIES: usize = 512;
@@ -300,6 +300,10 @@ impl Machine for Hardware {
             self.set_word(buffer, index, u64::from_le_bytes(word));
         }
         (drained.bytes, drained.lost, drained.left)
+    }
+
+    fn note(&mut self, event: Event) {
+        events::note(event);
     }
 
     fn console(&mut self, text: &[u8]) {

@@ -5,7 +5,7 @@ use pagurus_abi::boot::{BOOT_INFO_BYTES, BOOT_MAGIC, BootInfo, CpuDesc, ROOT_MEM
 use pagurus_abi::layout::MAX_CPUS;
 use pagurus_boot::{Platform as Boot, Range, untyped};
 use pagurus_hw::acpi::Platform;
-use pagurus_hw::{console, cpu, machine, percpu, time, vm};
+use pagurus_hw::{console, cpu, events, machine, percpu, time, vm};
 use pagurus_syscall::boot::{Memory, Root};
 use spin::Mutex;
 
@@ -57,6 +57,7 @@ pub fn create_root(boot: &Boot, platform: &Platform, image: &Image<'_>) -> Resul
     let mut kernel = machine::kernel().lock();
     kernel.enter(percpu::cpu_index());
     kernel.boot(&root, info, &mut frames)?;
+    events::root_started(info.untyped_count as usize);
     Ok(())
 }
 

@@ -6,8 +6,8 @@ use pagurus_boot::Platform as Boot;
 use pagurus_hw::acpi::Platform;
 use pagurus_hw::smp::local;
 use pagurus_hw::{
-    apic, console, cpu, entry, ioapic, machine, percpu, pic, power, smp, switch, sync, time, tsc,
-    vm,
+    apic, console, cpu, entry, events, ioapic, machine, percpu, pic, power, smp, switch, sync,
+    time, tsc, vm,
 };
 
 use crate::firmware::Firmware;
@@ -110,6 +110,7 @@ fn init_clock(platform: &Platform) -> Result<(), MachineError> {
         return Err(MachineError::ClockRate(rate.khz));
     }
     time::init(rate.khz);
+    events::clock(rate.khz);
     console::print(format_args!("clock: {} kHz by {}\n", rate.khz, rate.source));
     if apic::timer::init() {
         Ok(())
@@ -143,6 +144,7 @@ pub fn start_processors(platform: &Platform) {
     let mut kernel = machine::kernel().lock();
     for n in (0..u64::BITS as usize).filter(|n| online & 1 << n != 0) {
         kernel.cpu_online(n);
+        events::processor(n, percpu::get(n).map_or(0, |block| block.apic_id()));
     }
     drop(kernel);
     // They went to sleep before they were in service: now they must look, or nobody would wake them later.

@@ -9,6 +9,7 @@
 //!
 //! - A call lends the caller's context to the receiver, if that one waits for messages: it serves the caller at the
 //!   caller's priority and in the caller's time. The reply gives it back.
+//! - A loan whose budget runs out goes back to the caller, who waits for the next period; the server goes on at home.
 //! - A thread that waits for a message or a signal has no context; when it is woken without a loan it runs at home.
 //! - Whoever is released from a wait by an error runs at home too, and takes its home back from whoever has it.
 #![cfg_attr(not(test), no_std)]

@@ -9,7 +9,7 @@ use crate::env::Env;
 use crate::object::ReplyId;
 use crate::thread::ThreadId;
 use pagurus_abi::method::ThreadState;
-use pagurus_sched::ScId;
+use pagurus_sched::{ContextState, ScId};
 
 /// Takes `t` off the context it runs on; nobody runs on that one until somebody is put on it.
 pub fn detach<E: Env + ?Sized>(e: &mut E, t: ThreadId) {
@@ -57,9 +57,31 @@ pub fn lend<E: Env + ?Sized>(e: &mut E, t: ThreadId, server: ThreadId, reply: Re
             e.reply_mut(reply).borrower = Some(server);
             e.sc_mut(sc).thread = server.address();
             e.wake_context(sc);
+            if e.sc(sc).state == ContextState::Depleted {
+                return_spent_loan(e, server);
+            }
         }
         None => resume(e, server),
     }
+}
+
+/// What was lent to `server` is used up until the next period: its caller waits for that, and keeps the context, asleep,
+/// until the answer comes. The server goes on at home, or it would keep all its other callers waiting; without a home of
+/// its own it has nowhere to go, and stays.
+pub fn return_spent_loan<E: Env + ?Sized>(e: &mut E, server: ThreadId) {
+    let thread = e.thread(server);
+    let (Some(reply), Some(sc), Some(home)) = (thread.donor, thread.sc, thread.home) else {
+        return;
+    };
+    let (Some(caller), 0) = (e.reply(reply).peer, e.sc(home).thread) else {
+        return;
+    };
+    release(e, reply);
+    e.sleep_context(sc);
+    e.thread_mut(server).sc = None;
+    e.thread_mut(caller).sc = Some(sc);
+    e.sc_mut(sc).thread = caller.address();
+    run_at_home(e, server);
 }
 
 /// `server` answers `caller` by `reply`: gives the context back if it was lent by this very call, else the caller runs

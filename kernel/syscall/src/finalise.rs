@@ -1,5 +1,6 @@
 //! What happens when a capability goes.
 
+use crate::event::Event;
 use crate::kernel::Kernel;
 use crate::machine::Machine;
 use pagurus_abi::Kind;
@@ -131,10 +132,12 @@ impl<M: Machine> Kernel<M> {
             Kind::AddressSpace => {
                 self.abandon(word as u16);
                 self.asids.release(word as u16);
+                self.machine.note(Event::SpaceEnded { asid: word as u16 });
             }
             Kind::IrqHandler => {
                 self.machine.irq_mask(object as u32, true);
                 self.irqs.set(object as u32, None);
+                self.machine.note(Event::IrqReturned { gsi: object as u32 });
             }
             Kind::TraceBuffer => {
                 let buffer = self.machine.physical(object);

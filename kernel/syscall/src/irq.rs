@@ -1,5 +1,6 @@
 //! Interrupt lines and the notifications they signal.
 
+use crate::event::Event;
 use crate::kernel::Kernel;
 use crate::machine::{IrqMode, Machine};
 use pagurus_cap::Slots;
@@ -68,6 +69,7 @@ impl<M: Machine> Kernel<M> {
     pub fn interrupt(&mut self, gsi: u32) {
         let Some(mode) = self.irqs.issued(gsi) else {
             self.machine.irq_mask(gsi, true);
+            self.machine.note(Event::IrqUnclaimed { gsi });
             return;
         };
         let slot = self.slot(self.machine.irq_binding(gsi));

@@ -18,6 +18,7 @@ pub mod boot;
 pub mod check;
 mod dispatch;
 mod env;
+pub mod event;
 pub mod fast;
 mod fault;
 mod finalise;
@@ -35,6 +36,7 @@ pub mod sim;
 mod tests;
 
 pub use dispatch::{Completion, SyscallArgs};
+pub use event::Event;
 pub use irq::IRQS;
 pub use kernel::Kernel;
 pub use machine::{IrqMode, Machine, Memory};

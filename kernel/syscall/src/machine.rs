@@ -1,5 +1,6 @@
 //! The machine below the kernel's logic.
 
+use crate::event::Event;
 use pagurus_abi::Error;
 use pagurus_abi::message::CapTransfer;
 use pagurus_cap::{Slot, SlotId};
@@ -128,6 +129,8 @@ pub trait Machine: Memory {
     /// Moves the oldest records of a processor into the words of an IPC buffer: bytes moved, bytes lost, bytes left.
     fn trace_drain(&mut self, cpu: usize, buffer: usize, bytes: usize) -> (usize, u64, usize);
 
+    /// Keeps a record of what happened.
+    fn note(&mut self, event: Event);
     /// Writes text to the kernel's console.
     fn console(&mut self, text: &[u8]);
     /// Ends the machine.

@@ -1,6 +1,7 @@
 //! What a processor does when it leaves the kernel.
 
 use crate::env::ContextsOf;
+use crate::event::Event;
 use crate::kernel::Kernel;
 use crate::machine::Machine;
 use pagurus_abi::method::ThreadState;
@@ -62,10 +63,27 @@ impl<M: Machine> Kernel<M> {
     fn strand(&mut self, t: ThreadId) {
         self.machine.thread_mut(t).state = ThreadState::Inactive;
         time::detach(self, t);
+        self.machine.note(Event::Stranded {
+            thread: t.address(),
+        });
     }
 
     fn choose(&mut self) {
         let now = self.machine.now();
+        let cpu = &mut self.cpus[self.here];
+        let contexts = &mut ContextsOf(&mut self.machine);
+        cpu.scheduler.charge(contexts, now);
+        if let Some(sc) = cpu.scheduler.current
+            && contexts.sc(sc).spent(now)
+            && let Some(t) = ThreadId::new(contexts.sc(sc).thread)
+        {
+            time::return_spent_loan(self, t);
+            if self.thread(t).sc != Some(sc) {
+                self.machine.note(Event::LoanSpent {
+                    thread: t.address(),
+                });
+            }
+        }
         let cpu = &mut self.cpus[self.here];
         cpu.resched = false;
         let contexts = &mut ContextsOf(&mut self.machine);

@@ -25,7 +25,8 @@ pub(super) fn thread<M: Machine>(k: &Kernel<M>, t: ThreadId, totals: &mut Totals
             Some(sc) => k.sc(sc).budget == 0 || k.sc(sc).state != ContextState::Idle,
             None => thread.home.is_none(),
         },
-        ThreadState::Sending => thread
+        // A caller's is asleep too, once it was used up by the server.
+        ThreadState::Sending | ThreadState::Calling => thread
             .sc
             .is_none_or(|sc| k.sc(sc).state == ContextState::Idle),
         _ => thread.sc.is_none(),

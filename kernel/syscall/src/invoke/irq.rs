@@ -2,6 +2,7 @@
 
 use super::Invocation;
 use crate::dispatch::Completion;
+use crate::event::Event;
 use crate::irq::IRQS;
 use crate::kernel::Kernel;
 use crate::machine::{IrqMode, Machine};
@@ -32,6 +33,8 @@ impl<M: Machine> Kernel<M> {
         }
         self.machine.irq_route(gsi, mode, self.here)?;
         self.irqs.set(gsi, Some(mode));
+        let cpu = self.here;
+        self.machine.note(Event::IrqIssued { gsi, cpu });
         let slot = Slot::original(Kind::IrqHandler, gsi as usize, 0);
         tree::insert_child(self, i.at, at, cnode.base.address(), slot);
         cnode::count_in(self, cnode.base.address());

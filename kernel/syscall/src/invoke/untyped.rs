@@ -2,6 +2,7 @@
 
 use super::Invocation;
 use crate::dispatch::Completion;
+use crate::event::Event;
 use crate::kernel::Kernel;
 use crate::machine::Machine;
 use pagurus_abi::{Error, Kind, Rights};
@@ -74,6 +75,8 @@ impl<M: Machine> Kernel<M> {
                 // There are enough: the caller counted. Without one the object is only useless.
                 let asid = self.asids.allocate(root, slot.size_bits).unwrap_or(0);
                 self.slot_mut(at).word = asid as u64;
+                let left = self.asids.free();
+                self.machine.note(Event::SpaceMade { asid, left });
             }
             Kind::Thread => self
                 .machine

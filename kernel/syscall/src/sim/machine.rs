@@ -2,6 +2,7 @@
 
 use super::processor::{Mode, Processor, poisoned};
 use super::ram::{DIRECT, Ram};
+use crate::event::Event;
 use crate::irq::IRQS;
 use crate::machine::{IrqMode, Machine, Memory};
 use pagurus_abi::Error;
@@ -79,6 +80,8 @@ pub struct SimMachine {
     pub traces: BTreeMap<usize, (u64, usize)>,
     /// Bytes of trace records waiting, by processor.
     pub trace_bytes: BTreeMap<usize, usize>,
+    /// What was recorded.
+    pub events: Vec<Event>,
     /// Text written to the console.
     pub console: Vec<u8>,
     /// Calls of `synchronise`, as masks.
@@ -101,6 +104,7 @@ impl SimMachine {
             ports: BTreeMap::new(),
             traces: BTreeMap::new(),
             trace_bytes: BTreeMap::new(),
+            events: Vec::new(),
             console: Vec::new(),
             synchronised: Vec::new(),
             huge_pages: true,
@@ -357,6 +361,10 @@ impl Machine for SimMachine {
             self.set_word(buffer, index, u64::MAX);
         }
         (moved, 0, left)
+    }
+
+    fn note(&mut self, event: Event) {
+        self.events.push(event);
     }
 
     fn console(&mut self, text: &[u8]) {

@@ -90,6 +90,29 @@ fn the_handler_is_told_everything() {
 }
 
 #[test]
+fn every_fault_is_in_the_log_and_says_whether_anybody_was_told() {
+    let mut p = Pair::new();
+    let faults = |p: &Pair| -> Vec<(u64, u64, bool)> {
+        let events = p.scene.s.kernel.machine.events.iter();
+        let faults = events.filter_map(|event| match *event {
+            crate::Event::Fault {
+                vector, rip, told, ..
+            } => Some((vector, rip, told)),
+            _ => None,
+        });
+        faults.collect()
+    };
+    let (rip, _) = p.registers();
+    p.fault(14);
+    assert_eq!(faults(&p), [(14, rip, true)]);
+    assert!(p.receive().is_some());
+    p.scene.unbind(p.thread, ThreadBinding::FaultEndpoint);
+    p.answer(FaultReply::Retry as u64, [0; 4]);
+    p.fault(6);
+    assert_eq!(faults(&p), [(14, rip, true), (6, rip, false)]);
+}
+
+#[test]
 fn a_handler_without_buffer_gets_the_first_four_words() {
     let mut p = Pair::new();
     p.scene.unbind(p.handler, ThreadBinding::IpcBuffer);

@@ -1,5 +1,6 @@
 //! Time that travels with calls, and what becomes of it when a chain breaks.
 
+use crate::machine::Machine;
 use crate::tests::scene::*;
 use pagurus_abi::Kind;
 use pagurus_abi::method::{Method, ThreadState};
@@ -277,14 +278,62 @@ fn a_server_works_at_the_priority_of_its_caller() {
     assert_eq!(scene.s.running(1), Some(server.id));
 }
 
+/// The time of `actor` becomes a tenth of a processor, in periods of a millisecond.
+fn limit(scene: &mut Scene, actor: Actor, cpu: u64) {
+    let cpu = pagurus_abi::boot::slot::FIRST_CPU as u64 + cpu;
+    let a = [cpu, 100_000, 1_000_000, 0];
+    scene.root(actor.context, Method::SchedConfigure, PRIORITY, a);
+}
+
 #[test]
-fn a_budget_that_runs_out_in_the_server_stops_the_server() {
+fn a_budget_that_runs_out_in_the_server_sends_the_server_home() {
+    let mut k = Chain::new();
+    limit(&mut k.scene, k.a, 1);
+    assert!(k.scene.runs(k.c), "on A's time");
+    k.scene.s.advance(150_000);
+    assert!(k.scene.runs(k.c));
+    assert_eq!(k.scene.s.cpu_of(k.c.id), Some(3), "on its own");
+    // Others are served meanwhile.
+    k.scene.reply(k.c, k.reply[1], [3; 4]);
+    assert_eq!(k.scene.thread(k.b).sc, Some(k.scene.context_id(k.a)));
+    assert!(
+        !k.scene.runs(k.b),
+        "B has A's time, of which nothing is left"
+    );
+    k.scene.s.advance(10_000);
+    k.scene.s.advance(900_000);
+    assert!(k.scene.runs(k.b), "the next period");
+    k.scene.reply(k.b, k.reply[0], [4; 4]);
+    assert_eq!(k.scene.answer(k.a).unwrap().words, [4; 4]);
+    k.all_at_home();
+}
+
+#[test]
+fn a_sender_without_budget_is_served_at_the_servers_home() {
+    let (mut scene, [client, server, other]) = Scene::with();
+    let (ep, reply) = (scene.make(Kind::Endpoint, 0), scene.make(Kind::Reply, 0));
+    limit(&mut scene, client, 1);
+    // Its budget ends while it is in the kernel to call, and nobody receives that yet.
+    scene.s.kernel.machine.clock += scene.s.kernel.machine.ticks(150_000);
+    assert_eq!(scene.call(client, ep, [1; 4]), None);
+    assert!(scene.recv(server, ep, reply).is_some());
+    assert_eq!(scene.s.cpu_of(server.id), Some(2));
+    assert_eq!(scene.reply_recv(server, ep, reply, [2; 4]), None);
+    assert!(!scene.runs(client));
+    assert_eq!(scene.call(other, ep, [3; 4]), None);
+    assert_eq!(scene.answer(server).unwrap().words, [3; 4]);
+    scene.s.advance(1_000_000);
+    assert!(scene.runs(client));
+    assert_eq!(scene.answer(client).unwrap().words, [2; 4]);
+}
+
+#[test]
+fn a_budget_that_runs_out_in_a_server_without_time_stops_the_server() {
     let (mut scene, [client, server]) = Scene::with();
     let (ep, reply) = (scene.make(Kind::Endpoint, 0), scene.make(Kind::Reply, 0));
-    let cpu = pagurus_abi::boot::slot::FIRST_CPU as u64 + 1;
-    let a = [cpu, 100_000, 1_000_000, 0];
-    scene.root(client.context, Method::SchedConfigure, PRIORITY, a);
+    limit(&mut scene, client, 1);
     assert_eq!(scene.recv(server, ep, reply), None);
+    scene.delete(server.context);
     assert_eq!(scene.call(client, ep, [0; 4]), None);
     assert!(scene.runs(server));
     scene.s.advance(150_000);
@@ -292,5 +341,6 @@ fn a_budget_that_runs_out_in_the_server_stops_the_server() {
     scene.s.advance(950_000);
     assert!(scene.runs(server), "the next period");
     assert!(scene.answer(server).is_some());
-    assert_eq!(scene.reply(server, reply, [0; 4]).unwrap().code, 0);
+    assert_eq!(scene.reply_recv(server, ep, reply, [5; 4]), None);
+    assert_eq!(scene.answer(client).unwrap().words, [5; 4]);
 }
