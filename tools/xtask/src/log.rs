@@ -34,18 +34,8 @@ struct Entry {
 pub fn log(options: &LogOptions) -> Result<()> {
     let workspace = Workspace::load(&Toolchain::current())?;
     let kernel = kernel_symbols(&workspace)?;
-    let elf = std::fs::read(&kernel).with_context(|| format!("reading {}", kernel.display()))?;
-    let table = Table::parse(&elf)
-        .with_context(|| format!("reading the log's strings from {}", kernel.display()))?
-        .with_context(|| format!("{} has no section .defmt", kernel.display()))?;
-    let locations = table.get_locations(&elf)?;
-    let mut decoding = Decoding {
-        table: &table,
-        locations: &locations,
-        root: workspace.root(),
-        chunks: Decoder::new(),
-        streams: BTreeMap::new(),
-    };
+    let strings = Strings::of_kernel(&kernel)?;
+    let mut decoding = Decoding::new(&strings, workspace.root());
     let path = workspace.run_directory().join(file::DEFMT);
     let follow = Follow::start(&path, options.follow)?;
     let mut stdout = std::io::stdout().lock();
@@ -69,6 +59,32 @@ pub fn log(options: &LogOptions) -> Result<()> {
     }
     decoding.report_losses();
     Ok(())
+}
+
+/// The lines of a log that lies in a file, without colours.
+pub fn lines(kernel: &Path, root: &Path, log: &Path) -> Result<Vec<String>> {
+    let strings = Strings::of_kernel(kernel)?;
+    let mut decoding = Decoding::new(&strings, root);
+    let bytes = std::fs::read(log).with_context(|| format!("reading {}", log.display()))?;
+    let entries = bytes.iter().flat_map(|byte| decoding.push(*byte));
+    Ok(entries.map(|entry| entry.text(Paint::none())).collect())
+}
+
+/// What the log only has numbers for.
+struct Strings {
+    table: Table,
+    locations: Locations,
+}
+
+impl Strings {
+    fn of_kernel(kernel: &Path) -> Result<Self> {
+        let elf = std::fs::read(kernel).with_context(|| format!("reading {}", kernel.display()))?;
+        let table = Table::parse(&elf)
+            .with_context(|| format!("reading the log's strings from {}", kernel.display()))?
+            .with_context(|| format!("{} has no section .defmt", kernel.display()))?;
+        let locations = table.get_locations(&elf)?;
+        Ok(Self { table, locations })
+    }
 }
 
 /// The bytes of a file, and those that are still to come.
@@ -123,6 +139,16 @@ struct Decoding<'t> {
 }
 
 impl<'t> Decoding<'t> {
+    fn new(strings: &'t Strings, root: &'t Path) -> Self {
+        Self {
+            table: &strings.table,
+            locations: &strings.locations,
+            root,
+            chunks: Decoder::new(),
+            streams: BTreeMap::new(),
+        }
+    }
+
     /// Takes the next byte; the entries that it completes.
     fn push(&mut self, byte: u8) -> Vec<Entry> {
         match self.chunks.push(byte) {

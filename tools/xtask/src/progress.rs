@@ -54,7 +54,6 @@ impl Paint {
     }
 
     /// No colours at all.
-    #[cfg(test)]
     pub fn none() -> Self {
         Self(false)
     }

@@ -18,10 +18,20 @@ use std::time::Instant;
 /// Lines of serial output that a failure shows.
 const TAIL: usize = 30;
 
+/// What a machine boots.
+#[derive(Clone, Debug)]
+pub struct Image {
+    iso: PathBuf,
+    /// The kernel with its symbols.
+    kernel: PathBuf,
+    /// Where its sources lie.
+    sources: PathBuf,
+}
+
 /// ISOs of the systems that tests run, each built once.
 #[derive(Default)]
 pub struct Images {
-    built: BTreeMap<(String, String), PathBuf>,
+    built: BTreeMap<(String, String), Image>,
 }
 
 impl Images {
@@ -31,10 +41,10 @@ impl Images {
         workspace: &Workspace,
         toolchain: &Toolchain,
         test: &MachineTest,
-    ) -> Result<PathBuf> {
+    ) -> Result<Image> {
         let key = test.image_key();
-        if let Some(iso) = self.built.get(&key) {
-            return Ok(iso.clone());
+        if let Some(image) = self.built.get(&key) {
+            return Ok(image.clone());
         }
         let system = test.system(workspace)?;
         let files = compile::build(workspace, toolchain, &system)?;
@@ -42,8 +52,13 @@ impl Images {
         std::fs::create_dir_all(&place)?;
         let iso = place.join(format!("{}-{}.iso", system.name(), self.built.len()));
         iso::write(&files, &iso, &place.join("iso"))?;
-        self.built.insert(key, iso.clone());
-        Ok(iso)
+        let image = Image {
+            iso,
+            kernel: files.kernel_symbols,
+            sources: workspace.root().to_path_buf(),
+        };
+        self.built.insert(key, image.clone());
+        Ok(image)
     }
 }
 
@@ -65,14 +80,14 @@ pub fn needs(tests: &[&MachineTest]) -> Vec<Need> {
 /// Runs a test; its results, each named below the test's own name.
 pub fn run(
     test: &MachineTest,
-    iso: &Path,
+    image: &Image,
     place: &Path,
     failure_signs: &[String],
 ) -> Vec<TestResult> {
     let started = Instant::now();
     let directory = place.join(&test.name);
     let mut results = Vec::new();
-    let outcome = attempt(test, iso, &directory, failure_signs, &mut results);
+    let outcome = attempt(test, image, &directory, failure_signs, &mut results);
     let log = place.join(format!("{}.log", test.name));
     let serial = std::fs::read(directory.join(file::SERIAL)).unwrap_or_default();
     let kept = std::fs::write(&log, &serial).with_context(|| format!("writing {}", log.display()));
@@ -102,18 +117,19 @@ pub fn run(
 
 fn attempt(
     test: &MachineTest,
-    iso: &Path,
+    image: &Image,
     directory: &Path,
     failure_signs: &[String],
     results: &mut Vec<TestResult>,
 ) -> Result<()> {
-    let emulator = Emulator::start(&test.machine(), iso, directory)?;
+    let emulator = Emulator::start(&test.machine(), &image.iso, directory)?;
     let mut watch = Watch::new(emulator, test.limit(), failure_signs);
     if test.steps.is_empty() {
         follow_program(test, &mut watch, results)
     } else {
         test.steps.iter().enumerate().try_for_each(|(index, step)| {
-            follow_step(step, &mut watch, directory).with_context(|| format!("step {}", index + 1))
+            follow_step(step, &mut watch, image, directory)
+                .with_context(|| format!("step {}", index + 1))
         })
     }
 }
@@ -154,12 +170,23 @@ fn follow_program(
     }
 }
 
-fn follow_step(step: &Step, watch: &mut Watch, directory: &Path) -> Result<()> {
+fn follow_step(step: &Step, watch: &mut Watch, image: &Image, directory: &Path) -> Result<()> {
     match step {
         Step::Wait(text) => watch.wait(text),
         Step::Send(text) => watch.send_line(text),
         Step::Absent(text) => watch.absent(text),
         Step::End(_) => watch.wait_for_end(),
+        Step::Log(text) => {
+            let log = directory.join(file::DEFMT);
+            let lines = crate::log::lines(&image.kernel, &image.sources, &log)?;
+            if !lines.iter().any(|line| line.contains(text)) {
+                bail!(
+                    "no line of the kernel's log holds {text:?}:\n{}",
+                    lines.join("\n")
+                );
+            }
+            Ok(())
+        }
         Step::Ask(ask) => {
             let records = Control::connect_in(directory)?.request(&ask.command)?;
             let answer = serde_json::to_string(&records)?;

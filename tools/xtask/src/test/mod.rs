@@ -130,15 +130,15 @@ impl Run {
         let place = self.workspace.output().join("test");
         let mut images = machine::Images::default();
         for test in tests {
-            let iso = match images.get(&self.workspace, &self.toolchain, test) {
-                Ok(iso) => iso,
+            let image = match images.get(&self.workspace, &self.toolchain, test) {
+                Ok(image) => image,
                 Err(error) => {
                     results.add([failed(&test.name, &error)]);
                     continue;
                 }
             };
             let step = Step::start(format!("running {}", test.name));
-            results.add(machine::run(test, &iso, &place, &self.failure_signs));
+            results.add(machine::run(test, &image, &place, &self.failure_signs));
             step.done();
         }
     }

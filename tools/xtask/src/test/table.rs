@@ -67,6 +67,8 @@ pub enum Step {
     Absent(String),
     /// Wait until the machine ends by itself.
     End(bool),
+    /// A line of the kernel's log must hold this text (see `pagurus log`); after `end`, when all of it is there.
+    Log(String),
     /// Ask this on the control line; the answer must hold this text.
     Ask(Ask),
 }
@@ -109,6 +111,12 @@ impl Table {
             ensure!(
                 test.machine == Kind::Qemu || !(test.uefi || test.icount),
                 "{name}: `uefi` and `icount` are for QEMU"
+            );
+            let ended = test.steps.iter().position(|s| matches!(s, Step::End(_)));
+            let logs = test.steps.iter().position(|s| matches!(s, Step::Log(_)));
+            ensure!(
+                logs.is_none_or(|log| ended.is_some_and(|end| end < log)),
+                "{name}: `log` comes after `end`"
             );
             ensure!(
                 test.root.is_some() || !test.steps.is_empty(),
@@ -192,6 +200,7 @@ mod tests {
             refused("name='a'\nroot='x'\nlimit=1\nmachine='bochs'\nuefi=true").contains("QEMU")
         );
         assert!(refused("name='a'\nroot='x'\nlimit=1\ncpu=2").contains("unknown field"));
+        assert!(refused("name='a'\nlimit=1\nsteps=[{log='x'},{end=true}]").contains("after `end`"));
         assert!(
             refused("name='a'\nroot='x'\nlimit=1\n[[test]]\nname='a'\nroot='x'\nlimit=1")
                 .contains("two")
