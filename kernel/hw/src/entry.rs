@@ -273,6 +273,23 @@ fatal:
 pagurus_nmi:
     iretq
 
+    // A `syscall` that is stepped over: some processors trap before the first instruction of the kernel, on the user's
+    // stack if the exception had none of its own. The flags kept in the frame have the trap flag cleared, so
+    // the kernel goes on; the thread gets its trap when it is back in user mode.
+    .global pagurus_debug
+pagurus_debug:
+    push 0
+    push 1
+    test byte ptr [rsp + 24], 3
+    jnz trap
+    push rax
+    lea rax, [rip + pagurus_syscall_entry]
+    cmp rax, [rsp + 24]
+    pop rax
+    jne fatal
+    add rsp, 16
+    iretq
+
     .global pagurus_double_fault
 pagurus_double_fault:
     push 8
@@ -341,6 +358,7 @@ unsafe extern "C" {
     static pagurus_syscall_entry: u8;
     static pagurus_resume: u8;
     static pagurus_stubs: u8;
+    static pagurus_debug: u8;
     static pagurus_nmi: u8;
     static pagurus_double_fault: u8;
     static pagurus_machine_check: u8;
@@ -353,6 +371,7 @@ pub fn init() {
     unsafe {
         for vector in 0..=255u8 {
             let handler = match vector {
+                1 => &raw const pagurus_debug as u64,
                 2 => &raw const pagurus_nmi as u64,
                 8 => &raw const pagurus_double_fault as u64,
                 18 => &raw const pagurus_machine_check as u64,

@@ -32,8 +32,10 @@ pub const IST_NMI: u8 = 1;
 pub const IST_DOUBLE_FAULT: u8 = 2;
 /// Interrupt stack of machine checks.
 pub const IST_MACHINE_CHECK: u8 = 3;
+/// Interrupt stack of debug exceptions.
+pub const IST_DEBUG: u8 = 4;
 /// How many interrupt stacks there are.
-pub const IST_COUNT: usize = 3;
+pub const IST_COUNT: usize = 4;
 
 // Descriptors (SDM volume 3, 3.4.5), accessed bit set so that the processor need not write them.
 const DESCRIPTOR_KERNEL_CODE: u64 = 0x00af_9b00_0000_ffff;
@@ -99,7 +101,7 @@ pub unsafe fn load(percpu: &PerCpu, stack_top: u64, ist: [u64; IST_COUNT]) {
     const TSS_BYTES: usize = size_of::<TaskStateSegment>();
     let mut state = TaskStateSegment::new();
     state.rsp = [stack_top, 0, 0];
-    state.ist = [ist[0], ist[1], ist[2], 0, 0, 0, 0];
+    state.ist = core::array::from_fn(|n| ist.get(n).copied().unwrap_or(0));
     // Beyond the limit: no port is open to user mode; components use IoPort capabilities.
     state.iomap_base = TSS_BYTES as u16;
     // SAFETY: only this processor touches this element, and it does not use it yet. The code segment that

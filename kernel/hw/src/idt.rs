@@ -50,6 +50,7 @@ pub unsafe fn set_gate(vector: u8, handler: u64, ist: u8) {
 /// to be trusted have one of their own.
 pub const fn stack_of(vector: u8) -> u8 {
     match vector {
+        irq::DEBUG_VECTOR => gdt::IST_DEBUG,
         irq::NONMASKABLE_INTERRUPT_VECTOR => gdt::IST_NMI,
         irq::DOUBLE_FAULT_VECTOR => gdt::IST_DOUBLE_FAULT,
         irq::MACHINE_CHECK_VECTOR => gdt::IST_MACHINE_CHECK,
@@ -91,7 +92,11 @@ mod tests {
             unsafe { set_gate(vector, 0x1000, stack_of(vector)) };
             let low = IDT[vector as usize].0[0].load(Ordering::Relaxed);
             assert_eq!(low >> 45 & 3 == 3, vector == 3 || vector == 4, "{vector}");
-            assert_eq!(low >> 32 & 7 != 0, [2, 8, 18].contains(&vector), "{vector}");
+            assert_eq!(
+                low >> 32 & 7 != 0,
+                [1, 2, 8, 18].contains(&vector),
+                "{vector}"
+            );
         }
     }
 }

@@ -58,8 +58,8 @@ pub struct SchedContext {
     pub period: u64,
     /// Ticks left in this period.
     pub remaining: u64,
-    /// Ticks used beyond the budget, because a timer interrupt came late; taken off the next period. At most the budget: a
-    /// processor that stood still for a second (a host that runs us may do that) must not stop a thread for minutes.
+    /// Ticks used beyond the budget, because a timer interrupt came late; taken off the next periods, all of them: the
+    /// share in the long run is what others rely on.
     pub debt: u64,
     /// When this period ends.
     pub release: u64,
@@ -92,10 +92,7 @@ impl SchedContext {
     pub(crate) fn charge(&mut self, used: u64) {
         self.consumed = self.consumed.wrapping_add(used);
         if used > self.remaining && !self.unlimited() {
-            self.debt = self
-                .debt
-                .saturating_add(used - self.remaining)
-                .min(self.budget);
+            self.debt = self.debt.saturating_add(used - self.remaining);
         }
         self.remaining = self.remaining.saturating_sub(used);
     }
@@ -105,7 +102,7 @@ impl SchedContext {
     pub(crate) fn replenish(&mut self, now: u64) {
         if self.remaining == 0 && self.unlimited() || now >= self.release {
             self.remaining = self.budget.saturating_sub(self.debt);
-            self.debt = 0;
+            self.debt = self.debt.saturating_sub(self.budget);
             self.release = now.saturating_add(self.period);
         }
     }

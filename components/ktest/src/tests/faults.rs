@@ -139,7 +139,7 @@ extern "C" fn step_over_a_system_call(_: u64, _: u64) -> ! {
     // The trap flag is set when the kernel is entered: it must not trap there.
     // SAFETY: an invalid system call, refused.
     unsafe {
-        asm!("pushfq", "or qword ptr [rsp], 0x100", "popfq", "syscall",
+        asm!("pushfq", "or qword ptr [rsp], 0x100", "popfq", "syscall", "nop",
             inout("rax") 0xffu64 => _, out("rcx") _, out("r11") _, out("rdi") _, out("rsi") _,
             out("rdx") _, out("r8") _, out("r9") _, out("r10") _);
     }

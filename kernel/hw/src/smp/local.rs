@@ -83,7 +83,7 @@ pub(super) fn init_secondary(index: usize) -> Result<(), Missing> {
 }
 
 fn load(block: &'static percpu::PerCpu) {
-    let ist = [0, 1, 2].map(|n: usize| IST[block.index()][n].load(Ordering::Relaxed));
+    let ist = core::array::from_fn(|n| IST[block.index()][n].load(Ordering::Relaxed));
     // SAFETY: the block and the stacks are this processor's own; this runs once on each.
     unsafe {
         gdt::load(block, block.stack_top.load(Ordering::Relaxed), ist);

@@ -95,15 +95,19 @@ fn a_late_timer_is_paid_back() {
     cpu.wake(&mut t, id(0), 0);
     cpu.wake(&mut t, id(1), 0);
     assert_eq!(cpu.pick(&mut t, 0), Some(id(0)));
-    // 6 ticks late.
-    assert_eq!(cpu.pick(&mut t, 16), Some(id(1)));
-    assert_eq!(cpu.pick(&mut t, 100), Some(id(0)), "4 are left");
-    assert_eq!(cpu.deadline(&t), Some(104));
-    // 76 ticks late: the whole next period is used up, and no more than that.
-    assert_eq!(cpu.pick(&mut t, 180), Some(id(1)));
-    assert_eq!(cpu.pick(&mut t, 200), Some(id(1)));
-    assert_eq!(cpu.pick(&mut t, 300), Some(id(0)));
-    assert_eq!(cpu.deadline(&t), Some(310));
+    // 25 ticks late: two periods and a half are used up.
+    assert_eq!(cpu.pick(&mut t, 35), Some(id(1)));
+    assert_eq!(
+        cpu.pick(&mut t, 100),
+        Some(id(1)),
+        "owes 25, of which 10 are paid"
+    );
+    assert_eq!(cpu.pick(&mut t, 200), Some(id(1)), "owes 15");
+    assert_eq!(cpu.pick(&mut t, 300), Some(id(0)), "5 are left");
+    assert_eq!(cpu.deadline(&t), Some(305));
+    assert_eq!(cpu.pick(&mut t, 305), Some(id(1)));
+    assert_eq!(cpu.pick(&mut t, 400), Some(id(0)));
+    assert_eq!(cpu.deadline(&t), Some(410));
 }
 
 #[derive(Clone, Debug)]
