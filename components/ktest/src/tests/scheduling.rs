@@ -142,17 +142,26 @@ pub fn budgets_hold(w: &mut World) -> Outcome {
     let limited = w.spawn(quarter, count, 0, 0)?;
     let free = w.spawn(Time::unlimited(0, 20), count, 1, 0)?;
     let start = ticks();
-    sleep(w, 200_000_000)?;
-    let elapsed = (ticks() - start) * 1_000_000 / w.boot.tsc_khz;
+    let mut rounds = 0;
+    let (elapsed, used, most) = loop {
+        sleep(w, 200_000_000)?;
+        let elapsed = (ticks() - start) * 1_000_000 / w.boot.tsc_khz;
+        let used = limited.time.info()?.used_ns;
+        // One period more than the time that passed, at most.
+        let most = (elapsed / 10_000_000 + 2) * 2_500_000;
+        rounds += 1;
+        // A timer that a busy host delays lets it use more, which it pays back in the next periods.
+        if used <= most || rounds == 10 {
+            break (elapsed, used, most);
+        }
+    };
     limited.thread.suspend()?;
     free.thread.suspend()?;
-    let used = limited.time.info()?.used_ns;
-    // One period more than the time that passed, at most; and what is left was used by the other.
-    let most = (elapsed / 10_000_000 + 2) * 2_500_000;
-    if used > most + most / 20 {
+    if used > most {
         return Err(Failure::Broken("used more than its budget", used, most));
     }
     ensure("it got a good part of its budget", used > most / 2)?;
+    // What is left was used by the other.
     ensure(
         "the other got time",
         free.time.info()?.used_ns > elapsed / 4,
