@@ -81,12 +81,6 @@ impl SchedContext {
         self.budget == self.period && self.budget != 0
     }
 
-    /// Whether nothing is left until the next period.
-    #[inline]
-    pub const fn spent(&self, now: u64) -> bool {
-        self.remaining == 0 && !self.unlimited() && now < self.release
-    }
-
     /// Charges ticks of use.
     #[inline]
     pub(crate) fn charge(&mut self, used: u64) {

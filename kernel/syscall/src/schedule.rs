@@ -6,7 +6,7 @@ use crate::kernel::Kernel;
 use crate::machine::Machine;
 use pagurus_abi::method::ThreadState;
 use pagurus_ipc::{Env, ThreadId, time};
-use pagurus_sched::Contexts;
+use pagurus_sched::{ContextState, Contexts, ScId};
 
 impl<M: Machine> Kernel<M> {
     /// The thread that this processor goes on with, or `None` to wait for an interrupt.
@@ -16,8 +16,7 @@ impl<M: Machine> Kernel<M> {
     #[allow(clippy::should_implement_trait)] // it does not iterate
     pub fn next(&mut self) -> Option<ThreadId> {
         loop {
-            let cpu = &mut self.cpus[self.here];
-            if cpu.resched {
+            while self.cpus[self.here].resched {
                 self.choose();
             }
             let cpu = &mut self.cpus[self.here];
@@ -70,26 +69,34 @@ impl<M: Machine> Kernel<M> {
 
     fn choose(&mut self) {
         let now = self.machine.now();
-        let cpu = &mut self.cpus[self.here];
         let contexts = &mut ContextsOf(&mut self.machine);
-        cpu.scheduler.charge(contexts, now);
-        if let Some(sc) = cpu.scheduler.current
-            && contexts.sc(sc).spent(now)
-            && let Some(t) = ThreadId::new(contexts.sc(sc).thread)
-        {
-            time::return_spent_loan(self, t);
-            if self.thread(t).sc != Some(sc) {
-                self.machine.note(Event::LoanSpent {
-                    thread: t.address(),
-                });
-            }
-        }
         let cpu = &mut self.cpus[self.here];
+        let before = cpu.scheduler.current;
         cpu.resched = false;
-        let contexts = &mut ContextsOf(&mut self.machine);
         cpu.scheduler.pick(contexts, now);
+        if let Some(sc) = before
+            && contexts.sc(sc).state == ContextState::Depleted
+        {
+            return self.end_loan(sc);
+        }
         let deadline = cpu.scheduler.deadline(contexts);
         self.machine.set_timer(deadline);
+    }
+
+    /// The context `sc` is out of budget. Whoever runs on it by a loan goes home, and this processor chooses again: that home
+    /// may be more important than what was chosen.
+    #[cold]
+    fn end_loan(&mut self, sc: ScId) {
+        self.cpus[self.here].resched = true;
+        let Some(t) = ThreadId::new(self.sc(sc).thread) else {
+            return;
+        };
+        time::return_spent_loan(self, t);
+        if self.thread(t).sc != Some(sc) {
+            self.machine.note(Event::LoanSpent {
+                thread: t.address(),
+            });
+        }
     }
 
     /// The timer of this processor rang.
@@ -112,7 +119,7 @@ impl<M: Machine> Kernel<M> {
     }
 
     /// Nanoseconds that a context has used, those since it was last charged included.
-    pub(crate) fn used_ns(&mut self, sc: pagurus_sched::ScId) -> u64 {
+    pub(crate) fn used_ns(&mut self, sc: ScId) -> u64 {
         let n = self.machine.sc(sc).cpu as usize;
         let now = self.machine.now();
         let cpu = &mut self.cpus[n];
