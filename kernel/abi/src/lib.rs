@@ -31,6 +31,7 @@ pub mod method;
 pub mod rights;
 pub mod syscall;
 pub mod trace;
+pub mod vcpu;
 
 pub use error::Error;
 pub use kind::Kind;
