@@ -44,9 +44,9 @@ pub enum ContextState {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct SchedContext {
-    /// Next in the queue that `state` tells.
+    /// Ready: next in the queue. Depleted: one of those below it in the heap.
     pub next: Option<ScId>,
-    /// Previous in that queue.
+    /// Ready: previous in the queue. Depleted: the other one below it.
     pub prev: Option<ScId>,
     /// Thread that runs on it now: its own, or one that was lent it by a call. 0 for none.
     pub thread: usize,

@@ -10,6 +10,7 @@
 
 mod context;
 mod cpu;
+mod heap;
 mod queue;
 
 pub use context::{ContextState, Contexts, ScId, SchedContext};

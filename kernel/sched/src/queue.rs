@@ -1,6 +1,7 @@
 //! The two queues of a processor.
 
 use crate::context::{ContextState, Contexts, ScId};
+use crate::heap::{Addressed, TimeHeap, Waiting};
 use pagurus_abi::layout::PRIORITIES;
 
 /// Contexts that want to run: one circular list for each priority, and a bitmap of the lists that are not empty.
@@ -104,55 +105,59 @@ impl Default for ReadyQueue {
 /// Contexts out of budget, the earliest release first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ReleaseQueue {
-    head: Option<ScId>,
+    heap: TimeHeap<ScId>,
 }
 
 impl ReleaseQueue {
     /// An empty queue.
     pub const fn new() -> Self {
-        ReleaseQueue { head: None }
+        ReleaseQueue {
+            heap: TimeHeap::new(),
+        }
     }
 
     /// The one that is released first.
+    #[inline]
     pub fn first(&self) -> Option<ScId> {
-        self.head
+        self.heap.first()
     }
 
-    /// Sorts a context in by its release; behind those of the same time.
+    /// Sorts a context in by its release.
     pub fn insert<C: Contexts + ?Sized>(&mut self, c: &mut C, id: ScId) {
-        let release = c.sc(id).release;
-        let mut prev = None;
-        let mut next = self.head;
-        while let Some(n) = next
-            && c.sc(n).release <= release
-        {
-            prev = next;
-            next = c.sc(n).next;
-        }
-        let sc = c.sc_mut(id);
-        sc.next = next;
-        sc.prev = prev;
-        sc.state = ContextState::Depleted;
-        match prev {
-            Some(p) => c.sc_mut(p).next = Some(id),
-            None => self.head = Some(id),
-        }
-        if let Some(n) = next {
-            c.sc_mut(n).prev = Some(id);
-        }
+        self.heap.insert(c, id);
+        c.sc_mut(id).state = ContextState::Depleted;
     }
 
     /// Takes a context out.
     pub fn remove<C: Contexts + ?Sized>(&mut self, c: &mut C, id: ScId) {
-        let sc = c.sc_mut(id);
-        let (next, prev) = (sc.next.take(), sc.prev.take());
-        sc.state = ContextState::Idle;
-        match prev {
-            Some(p) => c.sc_mut(p).next = next,
-            None => self.head = next,
-        }
-        if let Some(n) = next {
-            c.sc_mut(n).prev = prev;
-        }
+        self.heap.remove(c, id);
+        c.sc_mut(id).state = ContextState::Idle;
+    }
+
+    /// Whether the context is in the queue, and rightly placed.
+    pub fn holds<C: Contexts + ?Sized>(&self, c: &C, id: ScId) -> bool {
+        self.heap.holds(c, id)
+    }
+}
+
+impl Addressed for ScId {
+    fn address(self) -> usize {
+        ScId::address(self)
+    }
+}
+
+impl<C: Contexts + ?Sized> Waiting<ScId> for C {
+    fn time(&self, id: ScId) -> u64 {
+        self.sc(id).release
+    }
+
+    fn below(&self, id: ScId) -> [Option<ScId>; 2] {
+        let sc = self.sc(id);
+        [sc.prev, sc.next]
+    }
+
+    fn set_below(&mut self, id: ScId, below: [Option<ScId>; 2]) {
+        let sc = self.sc_mut(id);
+        [sc.prev, sc.next] = below;
     }
 }

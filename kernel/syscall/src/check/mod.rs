@@ -47,6 +47,8 @@ struct Totals {
     queued: u64,
     /// Scheduling contexts that are ready, current and depleted.
     contexts: [u64; 3],
+    /// Depleted contexts that lie below others in release queues, as the others have them.
+    releases_linked: u64,
     /// Processors that have a thread loaded, as the threads are asked.
     loaded: u64,
     /// Address spaces.

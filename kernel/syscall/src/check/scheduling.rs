@@ -37,7 +37,7 @@ pub(super) fn thread<M: Machine>(k: &Kernel<M>, t: ThreadId, totals: &mut Totals
     ensure(on <= 1, BROKEN)
 }
 
-/// A scheduling context and its threads.
+/// A scheduling context, its threads and its place in a queue.
 pub(super) fn context<M: Machine>(k: &Kernel<M>, id: ScId, totals: &mut Totals) -> Found {
     let sc = k.sc(id);
     match ThreadId::new(sc.thread) {
@@ -56,14 +56,20 @@ pub(super) fn context<M: Machine>(k: &Kernel<M>, id: ScId, totals: &mut Totals) 
         ContextState::Depleted => 2,
     };
     totals.contexts[counted] += 1;
-    let online = k.cpus.get(sc.cpu as usize).is_some_and(|c| c.online);
-    ensure(sc.budget != 0 && online, BROKEN)?;
-    ensure(sc.state != ContextState::Current || !linked, BROKEN)
+    let cpu = k.cpus.get(sc.cpu as usize).filter(|c| c.online);
+    let cpu = cpu.ok_or(BROKEN)?;
+    ensure(sc.budget != 0, BROKEN)?;
+    ensure(sc.state != ContextState::Current || !linked, BROKEN)?;
+    if sc.state == ContextState::Depleted {
+        totals.releases_linked += [sc.prev, sc.next].iter().flatten().count() as u64;
+        ensure(cpu.scheduler.release.holds(k, id), BROKEN)?;
+    }
+    Ok(())
 }
 
 /// All processors; their queues hold exactly the contexts that say so.
 pub(super) fn processors<M: Machine>(k: &Kernel<M>, totals: &Totals) -> Found {
-    let mut contexts = [0; 3];
+    let mut contexts = [0, 0, totals.releases_linked];
     let mut loaded = 0;
     for (n, cpu) in k.cpus.iter().enumerate() {
         let used = cpu.loaded.is_some() || cpu.scheduler.current.is_some() || cpu.asid != 0;
@@ -81,7 +87,9 @@ pub(super) fn processors<M: Machine>(k: &Kernel<M>, totals: &Totals) -> Found {
             )?;
         }
         contexts[0] += ready(k, n, cpu, totals)?;
-        contexts[2] += depleted(k, n, cpu, totals)?;
+        // What lies below a depleted context, or first in a queue, is as much as there are depleted contexts; and each of
+        // these was found in its queue.
+        contexts[2] += cpu.scheduler.release.first().is_some() as u64;
         ensure(cpu.resched || !cpu.scheduler.should_switch(k), BROKEN)?;
         if let Some(t) = cpu.loaded {
             let asid = k.thread(t).asid;
@@ -122,30 +130,6 @@ fn ready<M: Machine>(
             }
             at = next;
         }
-    }
-    Ok(length)
-}
-
-/// Length of the release queue of processor `n`.
-fn depleted<M: Machine>(
-    k: &Kernel<M>,
-    n: usize,
-    cpu: &Cpu,
-    totals: &Totals,
-) -> Result<u64, Invariant> {
-    let mut length = 0;
-    let mut before = None;
-    let mut release = 0;
-    let mut at = cpu.scheduler.release.first();
-    while let Some(id) = at {
-        let sc = k.sc(id);
-        let here = sc.state == ContextState::Depleted && sc.cpu as usize == n;
-        ensure(here && sc.prev == before && sc.release >= release, BROKEN)?;
-        length += 1;
-        ensure(length <= totals.capabilities, BROKEN)?;
-        release = sc.release;
-        before = at;
-        at = sc.next;
     }
     Ok(length)
 }

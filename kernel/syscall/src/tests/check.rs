@@ -2,11 +2,12 @@
 
 use crate::check;
 use crate::tests::scene::*;
+use pagurus_abi::boot::slot;
 use pagurus_abi::method::{Invariant, Method, ThreadBinding};
 use pagurus_abi::{Kind, Rights};
 use pagurus_cap::{Flags, Slots};
 use pagurus_ipc::{EndpointId, EndpointState, Env, NotificationId, ReplyId, ReplyState};
-use pagurus_sched::{ContextState, Contexts};
+use pagurus_sched::{ContextState, Contexts, ReleaseQueue};
 
 /// Something of everything, and the slots that name it.
 struct Stage {
@@ -19,6 +20,8 @@ struct Stage {
     first: Actor,
     /// Waits for `n`.
     waiter: Actor,
+    /// Are out of budget on one processor: the first, and one below it in the queue.
+    spent: [Actor; 2],
     ep: u64,
     n: u64,
     reply: u64,
@@ -63,6 +66,15 @@ impl Stage {
         scene.send(first, ep, [0; 4]);
         scene.send(sender, ep, [0; 4]);
         scene.wait(waiter, n);
+        let spent = [0; 2].map(|_| scene.actor(5));
+        for t in spent {
+            let a = [slot::FIRST_CPU as u64 + 5, 100_000, 1_000_000, 0];
+            scene.root(t.context, Method::SchedConfigure, PRIORITY, a);
+        }
+        for t in spent {
+            assert!(scene.runs(t));
+            scene.s.advance(100_000);
+        }
         Stage {
             scene,
             client,
@@ -70,6 +82,7 @@ impl Stage {
             sender,
             first,
             waiter,
+            spent,
             ep,
             n,
             reply,
@@ -315,6 +328,26 @@ fn scheduling() {
             |s| s.scene.s.kernel.cpus[2].loaded = Some(s.server.id),
             |s| s.scene.s.kernel.cpus[1].asid += 1,
             |s| s.scene.s.kernel.cpus[60].asid = 1,
+            // The release queue.
+            |s| s.scene.s.kernel.cpus[5].scheduler.release = ReleaseQueue::new(),
+            |s| {
+                // Of another processor.
+                let queue = std::mem::take(&mut s.scene.s.kernel.cpus[5].scheduler.release);
+                s.scene.s.kernel.cpus[4].scheduler.release = queue;
+            },
+            |s| s.context(s.spent[0]).release += 1_000_000,
+            |s| s.context(s.spent[0]).state = ContextState::Idle,
+            |s| {
+                let sc = s.context(s.spent[0]);
+                (sc.next, sc.prev) = (None, None);
+            },
+            |s| {
+                // In the wrong place.
+                let sc = s.context(s.spent[0]);
+                (sc.next, sc.prev) = (sc.prev, sc.next);
+            },
+            |s| s.context(s.spent[1]).next = Some(s.scene.context_id(s.spent[0])),
+            |s| s.context(s.spent[1]).next = Some(s.scene.context_id(s.client)),
         ],
     );
 }
