@@ -43,3 +43,7 @@ pub use post::PostCode;
 pub use reset::{ResetControl, SystemControlA};
 
 pub use uart::Uart;
+pub mod ioapic;
+pub use ioapic::IoApic;
+pub mod lapic;
+pub use lapic::Lapic;

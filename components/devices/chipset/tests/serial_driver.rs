@@ -3,7 +3,7 @@
 
 use pagurus_devices_chipset::Uart;
 use uart_16550::backend::Backend;
-use uart_16550::{Config, Uart16550};
+use uart_16550::{BaudRate, Config, Uart16550};
 
 struct Port {
     uart: Uart,
@@ -28,7 +28,11 @@ fn driver() -> Uart16550<Port> {
     };
     // SAFETY: the registers are a model in memory; no access to them can do harm.
     let mut driver = unsafe { Uart16550::new_with_backend(port) };
-    driver.init(Config::default()).expect("a 16550 is found");
+    let config = Config {
+        baud_rate: BaudRate::Baud115200,
+        ..Config::default()
+    };
+    driver.init(config).expect("a 16550 is found");
     driver
 }
 
