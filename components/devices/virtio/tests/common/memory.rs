@@ -1,0 +1,116 @@
+//! Guest memory that several threads may use.
+
+use std::sync::atomic::{AtomicU16, Ordering};
+
+use pagurus_devices_virtio::{GuestMemory, OutsideMemory};
+
+/// Memory in two parts with a hole between them.
+pub struct TestMemory {
+    low: Vec<AtomicU16>,
+    high: Vec<AtomicU16>,
+}
+
+/// Where the upper part begins.
+pub const HIGH: u64 = 0x1_0000_0000;
+
+impl TestMemory {
+    /// Memory with so many bytes from 0, and as many from [`HIGH`].
+    pub fn new(bytes: usize) -> TestMemory {
+        let part = || (0..bytes / 2).map(|_| AtomicU16::new(0)).collect();
+        TestMemory {
+            low: part(),
+            high: part(),
+        }
+    }
+
+    pub fn low_size(&self) -> u64 {
+        self.low.len() as u64 * 2
+    }
+
+    /// The part that has all these bytes, and where in it they start.
+    fn place(&self, address: u64, length: u64) -> Result<(&[AtomicU16], usize), OutsideMemory> {
+        let outside = OutsideMemory { address, length };
+        let (part, start) = match address.checked_sub(HIGH) {
+            Some(start) => (&self.high, start),
+            None => (&self.low, address),
+        };
+        let end = start.checked_add(length).ok_or(outside)?;
+        if end > part.len() as u64 * 2 {
+            return Err(outside);
+        }
+        Ok((part, start as usize))
+    }
+
+    pub fn get(&self, address: u64, length: usize) -> Vec<u8> {
+        let mut bytes = vec![0; length];
+        self.read(address, &mut bytes).unwrap();
+        bytes
+    }
+
+    pub fn put(&self, address: u64, bytes: &[u8]) {
+        self.write(address, bytes).unwrap();
+    }
+
+    pub fn get_u16(&self, address: u64) -> u16 {
+        u16::from_le_bytes(self.get(address, 2).try_into().unwrap())
+    }
+
+    pub fn get_u32(&self, address: u64) -> u32 {
+        u32::from_le_bytes(self.get(address, 4).try_into().unwrap())
+    }
+
+    pub fn put_u16(&self, address: u64, value: u16) {
+        self.put(address, &value.to_le_bytes());
+    }
+
+    /// Everything in it.
+    pub fn contents(&self) -> Vec<u16> {
+        self.low
+            .iter()
+            .chain(&self.high)
+            .map(|word| word.load(Ordering::Relaxed))
+            .collect()
+    }
+}
+
+impl GuestMemory for TestMemory {
+    fn contains(&self, address: u64, length: u64) -> bool {
+        length == 0 || self.place(address, length).is_ok()
+    }
+
+    fn read(&self, address: u64, bytes: &mut [u8]) -> Result<(), OutsideMemory> {
+        let (part, start) = self.place(address, bytes.len() as u64)?;
+        for (at, byte) in (start..).zip(bytes) {
+            *byte = part[at / 2].load(Ordering::Relaxed).to_le_bytes()[at % 2];
+        }
+        Ok(())
+    }
+
+    fn write(&self, address: u64, bytes: &[u8]) -> Result<(), OutsideMemory> {
+        let (part, start) = self.place(address, bytes.len() as u64)?;
+        for (at, byte) in (start..).zip(bytes) {
+            let set = |word: u16| {
+                let mut both = word.to_le_bytes();
+                both[at % 2] = *byte;
+                Some(u16::from_le_bytes(both))
+            };
+            part[at / 2]
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, set)
+                .unwrap();
+        }
+        Ok(())
+    }
+
+    fn load_u16(&self, address: u64) -> Result<u16, OutsideMemory> {
+        let (part, start) = self.place(address, 2)?;
+        assert!(start.is_multiple_of(2), "{address:#x} is odd");
+        Ok(u16::from_le(part[start / 2].load(Ordering::Acquire)))
+    }
+
+    fn store_u16(&self, address: u64, value: u16) -> Result<(), OutsideMemory> {
+        let (part, start) = self.place(address, 2)?;
+        assert!(start.is_multiple_of(2), "{address:#x} is odd");
+        part[start / 2].store(value.to_le(), Ordering::Release);
+        Ok(())
+    }
+}
