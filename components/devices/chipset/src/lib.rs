@@ -47,3 +47,5 @@ pub mod ioapic;
 pub use ioapic::IoApic;
 pub mod lapic;
 pub use lapic::Lapic;
+pub mod pit;
+pub use pit::Pit;
