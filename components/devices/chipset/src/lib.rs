@@ -49,3 +49,5 @@ pub mod lapic;
 pub use lapic::Lapic;
 pub mod pit;
 pub use pit::Pit;
+pub mod rtc;
+pub use rtc::Rtc;
