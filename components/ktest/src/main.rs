@@ -4,6 +4,7 @@
 //! all of the kernel's invariants must hold; so every test is also a test of that.
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
+mod guest;
 mod report;
 mod tests;
 mod world;

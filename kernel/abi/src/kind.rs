@@ -55,11 +55,15 @@ pub enum Kind {
     TraceBuffer = 14,
     /// Control of the kernel itself: checks, description, halt. Only root has it.
     KernelControl = 15,
+    /// The memory of a virtual machine: a set of nested page tables.
+    GuestSpace = 16,
+    /// A virtual processor.
+    Vcpu = 17,
 }
 
 impl Kind {
     /// Every kind, in numeric order.
-    pub const ALL: [Kind; 16] = [
+    pub const ALL: [Kind; 18] = [
         Kind::Empty,
         Kind::Untyped,
         Kind::CNode,
@@ -76,6 +80,8 @@ impl Kind {
         Kind::IoPort,
         Kind::TraceBuffer,
         Kind::KernelControl,
+        Kind::GuestSpace,
+        Kind::Vcpu,
     ];
 
     /// The kind with this number, if there is one.
@@ -91,7 +97,7 @@ impl Kind {
     /// cannot be made from untyped memory.
     ///
     /// `size_bits` is log2 of the slots for a CNode, log2 of the bytes for Untyped, Frame,
-    /// AddressSpace and TraceBuffer, and must be 0 for kinds of fixed size.
+    /// AddressSpace, GuestSpace and TraceBuffer, and must be 0 for kinds of fixed size.
     pub const fn object_bits(self, size_bits: u8) -> Option<u8> {
         let (bits, valid) = match self {
             Kind::Untyped => (
@@ -106,7 +112,7 @@ impl Kind {
                 size_bits.saturating_add(SLOT_BITS),
                 size_bits >= MIN_CNODE_BITS && size_bits <= MAX_CNODE_BITS,
             ),
-            Kind::AddressSpace => (
+            Kind::AddressSpace | Kind::GuestSpace => (
                 size_bits,
                 size_bits >= MIN_ADDRESS_SPACE_BITS && size_bits <= MAX_ADDRESS_SPACE_BITS,
             ),
@@ -117,6 +123,8 @@ impl Kind {
             // 4 KiB: the registers and links take less than 1 KiB, the rest is the XSAVE area.
             Kind::Thread => (12, size_bits == 0),
             Kind::SchedContext => (7, size_bits == 0),
+            // A page for the control block of the machine, a page like a thread's.
+            Kind::Vcpu => (13, size_bits == 0),
             Kind::Endpoint | Kind::Notification | Kind::Reply => (6, size_bits == 0),
             Kind::Empty
             | Kind::Cpu
@@ -147,6 +155,8 @@ impl Kind {
             Kind::IoPort => "io-port",
             Kind::TraceBuffer => "trace-buffer",
             Kind::KernelControl => "kernel-control",
+            Kind::GuestSpace => "guest-space",
+            Kind::Vcpu => "vcpu",
         }
     }
 }

@@ -110,7 +110,8 @@ methods! {
     /// `r0` processor number, `r1` local APIC identifier, `r2` TSC frequency in kHz, `r3` 1 if it runs.
     CpuInfo = 0x50;
 
-    /// Maps the frame's bytes `a2..a2 + length` at virtual address `a1` of AddressSpace `a0`; `a3` is the
+    /// Maps the frame's bytes `a2..a2 + length` at virtual address `a1` of AddressSpace, or guest-physical address `a1` of
+    /// GuestSpace, `a0`; `a3` is the
     /// length (a multiple of 4096) or-ed with the [`Rights`](crate::Rights) asked for; `p` a
     /// [`CacheMode`]. Takes the largest pages that fit. One mapping for each capability: derive another for another mapping.
     FrameMap = 0x60;
@@ -161,6 +162,21 @@ methods! {
     KernelWrite = 0xb3;
     /// `r0` nanoseconds since boot, `r1` TSC frequency in kHz, `r2` system calls so far, `r3` interrupts so far.
     KernelStats = 0xb4;
+
+    /// `r0` tables in use, `r1` tables in all.
+    GuestSpaceInfo = 0xc0;
+    /// Translates guest-physical address `a0`: `r0` physical address, `r1` rights, `r2` page size in bytes, or
+    /// `NotMapped`.
+    GuestSpaceQuery = 0xc1;
+
+    /// Binds capability `a1` to place `a0` of the virtual processor, a [`VcpuBinding`].
+    VcpuBind = 0xd0;
+    /// Takes back what is bound at place `a0`.
+    VcpuUnbind = 0xd1;
+    /// Loads the [`Groups`](crate::vcpu::Groups) `a0` of its state from its page. It must not be running.
+    VcpuLoad = 0xd2;
+    /// Stores the [`Groups`](crate::vcpu::Groups) `a0` of its state into its page. It must not be running.
+    VcpuStore = 0xd3;
 }
 
 /// `CNodeMint`: `a3` is not used.
@@ -187,11 +203,39 @@ pub enum ThreadBinding {
     IpcBuffer = 3,
     /// Notification (with `READ`) whose signals also end a receive.
     Notification = 4,
+    /// Vcpu (with `WRITE`) that the thread runs.
+    Vcpu = 5,
+}
+
+/// Where a capability is bound to a virtual processor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum VcpuBinding {
+    /// Frame of at least 4 KiB (readable and writable): its [`VcpuPage`](crate::vcpu::VcpuPage).
+    Page = 0,
+    /// GuestSpace (with `WRITE`): the memory of its guest.
+    GuestSpace = 1,
+}
+
+impl VcpuBinding {
+    /// How many places there are.
+    pub const COUNT: usize = 2;
+    /// Every place, in numeric order.
+    pub const ALL: [VcpuBinding; Self::COUNT] = [VcpuBinding::Page, VcpuBinding::GuestSpace];
+
+    /// The place with this number.
+    pub const fn from_u64(n: u64) -> Option<Self> {
+        if n < Self::COUNT as u64 {
+            Some(Self::ALL[n as usize])
+        } else {
+            None
+        }
+    }
 }
 
 impl ThreadBinding {
     /// How many places there are.
-    pub const COUNT: usize = 5;
+    pub const COUNT: usize = 6;
     /// Every place, in numeric order.
     pub const ALL: [ThreadBinding; Self::COUNT] = [
         ThreadBinding::CSpace,
@@ -199,6 +243,7 @@ impl ThreadBinding {
         ThreadBinding::FaultEndpoint,
         ThreadBinding::IpcBuffer,
         ThreadBinding::Notification,
+        ThreadBinding::Vcpu,
     ];
 
     /// The place with this number.

@@ -42,11 +42,15 @@ pub enum Syscall {
     Poll = 10,
     /// Let others of the same priority run; ends the budget of this period.
     Yield = 11,
+    /// Enter the guest of the virtual processor bound to the calling thread, until its next exit; `rdi` the
+    /// [`Groups`](crate::vcpu::Groups) of state to load from its page before, and on return the
+    /// [`ExitKind`](crate::vcpu::ExitKind). A signal of the bound notification ends it too.
+    Run = 12,
 }
 
 impl Syscall {
     /// Every system call, in numeric order.
-    pub const ALL: [Syscall; 12] = [
+    pub const ALL: [Syscall; 13] = [
         Syscall::Invoke,
         Syscall::Call,
         Syscall::Send,
@@ -59,6 +63,7 @@ impl Syscall {
         Syscall::Wait,
         Syscall::Poll,
         Syscall::Yield,
+        Syscall::Run,
     ];
 
     /// Decodes `rax`; only its low 8 bits count.
@@ -93,7 +98,7 @@ mod tests {
             assert_eq!(Syscall::from_rax(rax), Some(call));
             assert_eq!(second_cap(rax), 0xdead_beef);
         }
-        assert_eq!(Syscall::from_rax(12), None);
+        assert_eq!(Syscall::from_rax(13), None);
         assert_eq!(Syscall::from_rax(0xff), None);
     }
 }

@@ -263,7 +263,8 @@ exits! {
     Shutdown = 11;
     /// INIT.
     Init = 12;
-    /// The state that was to be entered is not one that a processor can be in. Nothing was executed.
+    /// The state that was to be entered is not one that a processor can be in. Nothing was executed, and all state but the
+    /// general registers is that after reset.
     InvalidState = 13;
     /// An access to a debug register.
     DebugRegister = 14;

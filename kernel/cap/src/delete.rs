@@ -120,6 +120,6 @@ pub fn revoke<O: Objects + ?Sized>(o: &mut O, id: SlotId) -> Outcome {
 pub const fn is_container(kind: Kind) -> bool {
     matches!(
         kind,
-        Kind::CNode | Kind::Thread | Kind::SchedContext | Kind::IrqHandler
+        Kind::CNode | Kind::Thread | Kind::SchedContext | Kind::IrqHandler | Kind::Vcpu
     )
 }

@@ -99,6 +99,12 @@ pub fn processor() -> Processor {
     PROCESSOR.get().copied().unwrap_or_default()
 }
 
+/// XCR0 as the kernel and threads have it, 0 without XSAVE.
+#[inline(always)]
+pub fn host_xcr0() -> u64 {
+    PROCESSOR.get().map_or(0, |processor| processor.xcr0)
+}
+
 /// Whether the processor has all of `features`.
 pub fn has(features: Features) -> bool {
     processor().features.contains(features)

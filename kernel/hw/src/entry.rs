@@ -15,7 +15,7 @@ use crate::machine::{self, Hardware};
 use crate::percpu::{self, PerCpu};
 use crate::sync::BigLockGuard;
 use crate::vectors::{EXCEPTIONS, Vector};
-use crate::{events, idt, pending, short, switch, sync};
+use crate::{events, idt, pending, short, switch, sync, virt};
 use core::arch::{asm, global_asm};
 use core::mem::offset_of;
 use core::sync::atomic::Ordering;
@@ -75,6 +75,8 @@ pagurus_syscall_entry:
     je 7f
     cmp al, {wait}
     je 8f
+    cmp al, {run}
+    je 11f
 4:
     pop rsi
     pop rdx
@@ -143,6 +145,14 @@ pagurus_syscall_entry:
     xor eax, eax
     swapgs
     sysretq
+
+    // A guest was run: the thread's own registers are as they were, or it is resumed as any other.
+11:
+    call {enter_guest}
+    test al, 1
+    jz 10b
+    dec rax
+    jmp pagurus_resume
 
     // In: rax, the frame of the thread that goes on.
     .global pagurus_resume
@@ -348,6 +358,8 @@ pagurus_stubs:
     fast_reply_recv = sym short::fast_reply_recv,
     fast_signal = sym short::fast_signal,
     fast_wait = sym short::fast_wait,
+    run = const Syscall::Run as u8,
+    enter_guest = sym virt::enter_guest,
     system_call = sym system_call,
     user_trap = sym user_trap,
     kernel_trap = sym kernel_trap,
@@ -413,7 +425,7 @@ pub fn run() -> ! {
 
 /// Decides who goes on, loads it and lets go of the lock; waits as long as there is nobody.
 #[inline]
-fn go_on(cpu: &'static PerCpu, mut kernel: Guard) -> *const UserFrame {
+pub(crate) fn go_on(cpu: &'static PerCpu, mut kernel: Guard) -> *const UserFrame {
     loop {
         if cpu.pending.any() {
             dispatch(cpu, &mut kernel);

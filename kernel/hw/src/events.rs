@@ -116,3 +116,11 @@ pub fn io_apic(address: u64, first: u32, lines: u32) {
 pub fn root_started(untyped: usize) {
     defmt::info!("root: started, with {=usize} pieces of memory", untyped);
 }
+
+/// A processor cannot run guests for want of memory.
+pub fn no_virtualisation(index: usize) {
+    defmt::error!(
+        "processor {=usize}: no memory left for running guests",
+        index
+    );
+}

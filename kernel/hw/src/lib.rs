@@ -32,5 +32,6 @@ pub mod time;
 pub mod trace;
 pub mod tsc;
 pub mod vectors;
+pub mod virt;
 pub mod vm;
 pub mod xstate;

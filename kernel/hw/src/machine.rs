@@ -5,10 +5,11 @@ use crate::ioapic::{self, Line};
 use crate::mailbox::Flush;
 use crate::sync::{self, BigLock};
 use crate::vm::layout::{DIRECT_MAP, DIRECT_MAP_BYTES};
-use crate::{apic, console, cpu, entry, events, fpu, percpu, switch, time, trace, vm};
+use crate::{apic, console, cpu, entry, events, fpu, percpu, switch, time, trace, virt, vm};
 use core::cell::UnsafeCell;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use pagurus_abi::message::{CapTransfer, MAX_WORDS};
+use pagurus_abi::vcpu::Groups;
 use pagurus_abi::{Error, IpcBuffer};
 use pagurus_cap::{Slot, SlotId};
 use pagurus_ipc::{
@@ -16,7 +17,9 @@ use pagurus_ipc::{
 };
 use pagurus_paging::PhysMem;
 use pagurus_sched::{ScId, SchedContext};
-use pagurus_syscall::{Event, IRQS, IrqMode, Kernel, Machine, Memory};
+use pagurus_syscall::{Event, IRQS, IrqMode, Kernel, Machine, Memory, Nested};
+use pagurus_vcpu::object::STATE_OFFSET;
+use pagurus_vcpu::{Vcpu, VcpuId};
 
 /// Entries of a page table.
 const ENTRIES: usize = 512;
@@ -110,6 +113,19 @@ impl Memory for Hardware {
         endpoint, endpoint_mut, EndpointId, Endpoint;
         notification, notification_mut, NotificationId, Notification;
         reply, reply_mut, ReplyId, Reply;
+    }
+
+    #[inline(always)]
+    fn vcpu(&self, id: VcpuId) -> &Vcpu {
+        // SAFETY: as for the other objects; the state lies behind the control block.
+        unsafe { &*((id.address() + STATE_OFFSET) as *const Vcpu) }
+    }
+
+    #[inline(always)]
+    fn vcpu_mut(&mut self, id: VcpuId) -> &mut Vcpu {
+        // SAFETY: as above. The processor that has loaded its thread uses it without the lock, in the guest: what is changed
+        // here while it does is not what it uses.
+        unsafe { &mut *((id.address() + STATE_OFFSET) as *mut Vcpu) }
     }
 
     fn irq_binding(&self, gsi: u32) -> SlotId {
@@ -234,6 +250,31 @@ impl Machine for Hardware {
         // SAFETY: the area is the rest of a new thread object: zeroed, aligned to 64, and large enough for what
         // `cpu::init` chose.
         unsafe { fpu::init(area as *mut u8) };
+    }
+
+    fn nested(&self) -> Option<Nested> {
+        virt::nested()
+    }
+
+    fn vcpu_reset(&mut self, id: VcpuId) {
+        let physical = self.physical(id.address());
+        // SAFETY: a new object.
+        unsafe { virt::reset(id, physical) };
+    }
+
+    fn vcpu_load(&mut self, id: VcpuId, groups: Groups) {
+        // SAFETY: no processor is in its guest, and it has a page.
+        unsafe { virt::load_state(id, groups) };
+    }
+
+    fn vcpu_store(&mut self, id: VcpuId, groups: Groups) {
+        // SAFETY: as above.
+        unsafe { virt::store_state(id, groups) };
+    }
+
+    fn vcpu_signalled(&mut self, id: VcpuId, word: u64) {
+        // SAFETY: as above.
+        unsafe { virt::signalled(id, word) };
     }
 
     fn irq_exists(&self, gsi: u32) -> bool {

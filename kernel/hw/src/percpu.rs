@@ -6,6 +6,7 @@
 
 use crate::pending::Pending;
 use crate::switch::Residue;
+use crate::virt::Resident;
 use core::arch::asm;
 use core::mem::offset_of;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -27,6 +28,8 @@ pub struct PerCpu {
     apic_id: AtomicU32,
     /// What of a thread is in the processor.
     pub residue: Residue,
+    /// What of a virtual processor is in the processor.
+    pub resident: Resident,
     /// Interrupts noted and not dealt with.
     pub pending: Pending,
 }
@@ -59,6 +62,7 @@ static BLOCKS: [PerCpu; MAX_CPUS] = [const {
         index: AtomicU32::new(0),
         apic_id: AtomicU32::new(0),
         residue: Residue::new(),
+        resident: Resident::new(),
         pending: Pending::new(),
     }
 }; MAX_CPUS];

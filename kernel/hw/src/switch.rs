@@ -5,11 +5,12 @@
 //! ever waits in a processor to be found by the next one.
 #![allow(unsafe_code)] // control registers and model-specific registers
 
-use crate::fpu;
 use crate::percpu::{self, PerCpu};
+use crate::{fpu, virt};
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use pagurus_ipc::thread::FPU_OFFSET;
 use pagurus_ipc::{Thread, ThreadId};
+use pagurus_vcpu::object;
 use x86::controlregs;
 use x86::msr;
 
@@ -65,10 +66,10 @@ pub unsafe fn to_thread(cpu: &PerCpu, id: ThreadId, t: &Thread) {
     // SAFETY: the caller's promise.
     unsafe { address_space(cpu, t) };
     let residue = &cpu.residue;
-    let special = t.fpu as u64 | t.fs_base;
-    if special | residue.fpu.load(Relaxed) | residue.fs_base.load(Relaxed) != 0 {
+    let occupied = cpu.resident.is_occupied();
+    if t.special || occupied || residue.fpu.load(Relaxed) | residue.fs_base.load(Relaxed) != 0 {
         // SAFETY: as above.
-        unsafe { special_state(residue, id, t) };
+        unsafe { special_state(cpu, id, t) };
     }
 }
 
@@ -89,16 +90,25 @@ pub unsafe fn address_space(cpu: &PerCpu, t: &Thread) {
 /// # Safety
 /// As for [`to_thread`].
 #[cold]
-unsafe fn special_state(residue: &Residue, id: ThreadId, t: &Thread) {
-    let area = (id.address() + FPU_OFFSET) as u64;
+unsafe fn special_state(cpu: &PerCpu, id: ThreadId, t: &Thread) {
+    // SAFETY: the caller's promise; threads are loaded with the kernel's lock.
+    unsafe { virt::to_vcpu(cpu, t) };
+    let residue = &cpu.residue;
     let resident = residue.fpu.load(Relaxed);
-    let wanted = if t.fpu { area } else { 0 };
+    // A thread that runs a guest has the guest's registers as its own: they stay in the processor from exit to entry.
+    let wanted = if t.vcpu != 0 {
+        (t.vcpu + object::FPU_OFFSET) as u64
+    } else if t.fpu {
+        (id.address() + FPU_OFFSET) as u64
+    } else {
+        0
+    };
     if resident != wanted {
         save(residue);
         if wanted != 0 {
             fpu::enable();
-            // SAFETY: the area is part of a thread object, prepared when the thread was made and written by
-            // `fpu::save` alone.
+            // SAFETY: the area is part of a thread or virtual processor, prepared when that was made and written
+            // by `fpu::save` alone.
             unsafe { fpu::restore(wanted as *const u8) };
             residue.fpu.store(wanted, Relaxed);
         }
@@ -124,7 +134,9 @@ fn save(residue: &Residue) {
 /// Leaves nothing of any thread in the calling processor: FPU registers saved, the kernel's page tables in use, no
 /// translation of user addresses cached.
 pub fn leave() {
-    let residue = &percpu::current().residue;
+    let cpu = percpu::current();
+    virt::leave(cpu);
+    let residue = &cpu.residue;
     save(residue);
     let tables = KERNEL_TABLES.load(Relaxed);
     residue.cr3.store(tables, Relaxed);

@@ -7,7 +7,7 @@ use pagurus_hw::acpi::Platform;
 use pagurus_hw::smp::local;
 use pagurus_hw::{
     apic, console, cpu, entry, events, ioapic, machine, percpu, pic, power, smp, switch, sync,
-    time, tsc, vm,
+    time, tsc, virt, vm,
 };
 
 use crate::firmware::Firmware;
@@ -122,6 +122,7 @@ fn init_clock(platform: &Platform) -> Result<(), MachineError> {
 /// What every processor does last before it runs threads.
 fn init_this() {
     switch::init_this();
+    virt::init_this();
     entry::init_this();
 }
 

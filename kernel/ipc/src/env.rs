@@ -32,6 +32,8 @@ pub trait Env: Slots + Contexts {
     fn wake_context(&mut self, id: ScId);
     /// Nobody wants to run on this context for now.
     fn sleep_context(&mut self, id: ScId);
+    /// This thread, which does not wait, got a signal by the notification bound to it: a guest that it runs is left.
+    fn signalled(&mut self, id: ThreadId);
     /// Makes sure that no other processor is executing this thread, and that its registers are in its frame.
     fn evict(&mut self, id: ThreadId);
 

@@ -32,10 +32,12 @@ pub fn signal<E: Env + ?Sized>(e: &mut E, id: NotificationId, badge: u64) {
         return;
     }
     n.word = word;
-    if let Some(bound) = n.bound
-        && e.thread(bound).state == ThreadState::Receiving
-    {
-        end_receive(e, id, bound);
+    if let Some(bound) = n.bound {
+        match e.thread(bound).state {
+            ThreadState::Receiving => end_receive(e, id, bound),
+            ThreadState::Ready => e.signalled(bound),
+            _ => {}
+        }
     }
 }
 

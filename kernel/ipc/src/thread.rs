@@ -218,6 +218,8 @@ pub struct Thread {
     pub prev: Option<ThreadId>,
     /// The notification bound to it.
     pub notification: Option<NotificationId>,
+    /// Address of the virtual processor bound to it, 0 if none is.
+    pub vcpu: usize,
     /// The endpoint or notification it waits for, 0 if none.
     pub waits_for: usize,
     /// Sending: badge of the capability it sends by.
@@ -234,7 +236,7 @@ pub struct Thread {
     pub grants: bool,
     /// It uses the FPU.
     pub fpu: bool,
-    /// It uses the FPU or has an FS base: loading it takes more than its address space.
+    /// It uses the FPU, has an FS base or runs a virtual processor: loading it takes more than its address space.
     pub special: bool,
     /// Sending or calling: the message is a fault report.
     pub faulted: bool,
@@ -293,6 +295,7 @@ impl Thread {
         next: None,
         prev: None,
         notification: None,
+        vcpu: 0,
         waits_for: 0,
         badge: 0,
         info: MessageInfo(0),

@@ -3,6 +3,7 @@
 //! A frame capability remembers its mapping by the identifier of the address space and the identifier's generation, so
 //! that a mapping whose address space is gone is recognised without a link between the two.
 
+use crate::machine::Nested;
 use pagurus_abi::Error;
 use pagurus_paging::Pool;
 
@@ -18,6 +19,10 @@ pub struct AddressSpace {
     pub pool: Pool,
     /// How often the identifier was given out.
     pub generation: u32,
+    /// Format of its tables: nested ones for a guest, the processor's own otherwise.
+    pub nested: Option<Nested>,
+    /// How often something was taken out of it: guests' translations from before are void.
+    pub version: u64,
 }
 
 /// All address spaces.
@@ -36,6 +41,8 @@ impl AsidTable {
             root: 0,
             pool: Pool::new(0, 0),
             generation: 0,
+            nested: None,
+            version: 0,
         };
         AsidTable {
             spaces: [unused; ASIDS],
@@ -54,11 +61,16 @@ impl AsidTable {
         self.in_use
     }
 
-    /// Gives an identifier to the address space object of `2^size_bits` bytes at physical address `root`.
+    /// Gives an identifier to the address space, or guest space, object of `2^size_bits` bytes at physical address `root`.
     ///
     /// # Errors
     /// `TableFull`.
-    pub fn allocate(&mut self, root: u64, size_bits: u8) -> Result<u16, Error> {
+    pub fn allocate(
+        &mut self,
+        root: u64,
+        size_bits: u8,
+        nested: Option<Nested>,
+    ) -> Result<u16, Error> {
         let order = (self.hint.max(1)..ASIDS).chain(1..self.hint.max(1));
         for i in order {
             let s = &mut self.spaces[i];
@@ -66,6 +78,9 @@ impl AsidTable {
                 s.root = root;
                 s.pool = Pool::of_object(root, size_bits);
                 s.generation = s.generation.wrapping_add(1);
+                s.nested = nested;
+                // Never again a version that a guest in another space of this identifier may have seen.
+                s.version += 1;
                 self.hint = i + 1;
                 self.in_use += 1;
                 return Ok(i as u16);

@@ -126,6 +126,13 @@ impl<M: Machine> Env for Kernel<M> {
         }
     }
 
+    #[inline]
+    fn signalled(&mut self, id: ThreadId) {
+        if self.thread(id).vcpu != 0 {
+            self.interrupt_guest(id);
+        }
+    }
+
     fn evict(&mut self, id: ThreadId) {
         for n in self.online_cpus() {
             if self.cpus[n].loaded == Some(id) {

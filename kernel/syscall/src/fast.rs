@@ -191,10 +191,11 @@ impl<M: Machine> Kernel<M> {
         if n.queue.head.is_some() {
             return None;
         }
-        if let Some(bound) = n.bound
-            && self.thread(bound).state == ThreadState::Receiving
-        {
-            return None;
+        if let Some(bound) = n.bound {
+            let bound = self.thread(bound);
+            if bound.state == ThreadState::Receiving || bound.vcpu != 0 {
+                return None;
+            }
         }
         self.notification_mut(id).word |= pagurus_ipc::notification::bits(badge);
         self.counters.syscalls += 1;

@@ -3,12 +3,14 @@
 use crate::event::Event;
 use crate::kernel::Kernel;
 use crate::machine::Machine;
+use crate::vcpu;
 use pagurus_abi::Kind;
 use pagurus_abi::method::ThreadBinding;
 use pagurus_cap::{Contents, Finalised, Flags, Objects, SlotId, Slots};
 use pagurus_ipc::thread::{BINDINGS, SCHED_BINDING};
 use pagurus_ipc::{EndpointId, Env, NotificationId, ReplyId, ThreadId, cancel};
 use pagurus_sched::{Contexts, ScId};
+use pagurus_vcpu::VcpuId;
 
 impl<M: Machine> Objects for Kernel<M> {
     fn finalise(&mut self, id: SlotId) -> Finalised {
@@ -17,7 +19,9 @@ impl<M: Machine> Objects for Kernel<M> {
             return Finalised::Again;
         }
         if slot.flags.has(Flags::BINDING) {
-            if let Some(t) = ThreadId::new(slot.home) {
+            if let Some(v) = vcpu::of_owner(slot.home) {
+                self.unbind_vcpu(v, id);
+            } else if let Some(t) = ThreadId::new(slot.home) {
                 self.unbind(t, id);
             }
             return Finalised::Done;
@@ -40,6 +44,9 @@ impl<M: Machine> Objects for Kernel<M> {
                     .find(|b| !self.slot(*b).is_empty())
                     .map_or(Contents::Empty, Contents::Used)
             }
+            Kind::Vcpu => VcpuId::new(slot.object)
+                .and_then(|v| self.vcpu_contents(v))
+                .map_or(Contents::Empty, Contents::Used),
             Kind::IrqHandler => {
                 let binding = self.machine.irq_binding(slot.object as u32);
                 if self.slot(binding).is_empty() {
@@ -82,7 +89,11 @@ impl<M: Machine> Kernel<M> {
                 thread.asid = 0;
             }
             Some(ThreadBinding::IpcBuffer) => self.thread_mut(t).buffer = 0,
+            Some(ThreadBinding::Vcpu) => self.release_vcpu(t),
             Some(ThreadBinding::Notification) => {
+                if self.thread(t).vcpu != 0 {
+                    self.evict(t);
+                }
                 if let Some(n) = self.thread_mut(t).notification.take() {
                     self.notification_mut(n).bound = None;
                 }
@@ -129,7 +140,7 @@ impl<M: Machine> Kernel<M> {
                     cancel::drop_reply(self, r);
                 }
             }
-            Kind::AddressSpace => {
+            Kind::AddressSpace | Kind::GuestSpace => {
                 self.abandon(word as u16);
                 self.asids.release(word as u16);
                 self.machine.note(Event::SpaceEnded { asid: word as u16 });
@@ -143,7 +154,9 @@ impl<M: Machine> Kernel<M> {
                 let buffer = self.machine.physical(object);
                 self.trace_release(buffer);
             }
-            Kind::Empty
+            // Its bindings are gone, and with the capabilities derived from this one the thread that ran it.
+            Kind::Vcpu
+            | Kind::Empty
             | Kind::Untyped
             | Kind::CNode
             | Kind::Cpu

@@ -31,6 +31,7 @@ mod mapping;
 mod schedule;
 #[cfg(any(test, feature = "sim"))]
 pub mod sim;
+mod vcpu;
 
 #[cfg(test)]
 mod tests;
@@ -39,4 +40,4 @@ pub use dispatch::{Completion, SyscallArgs};
 pub use event::Event;
 pub use irq::IRQS;
 pub use kernel::Kernel;
-pub use machine::{IrqMode, Machine, Memory};
+pub use machine::{IrqMode, Machine, Memory, Nested};

@@ -3,12 +3,14 @@
 use crate::event::Event;
 use pagurus_abi::Error;
 use pagurus_abi::message::CapTransfer;
+use pagurus_abi::vcpu::Groups;
 use pagurus_cap::{Slot, SlotId};
 use pagurus_ipc::{
     Endpoint, EndpointId, Notification, NotificationId, Reply, ReplyId, Thread, ThreadId,
 };
 use pagurus_paging::PhysMem;
 use pagurus_sched::{ScId, SchedContext};
+use pagurus_vcpu::{Vcpu, VcpuId};
 
 /// Objects in physical memory.
 ///
@@ -39,6 +41,11 @@ pub trait Memory: PhysMem {
     fn reply(&self, id: ReplyId) -> &Reply;
     /// The reply at this address, to change it.
     fn reply_mut(&mut self, id: ReplyId) -> &mut Reply;
+
+    /// The virtual processor at this address.
+    fn vcpu(&self, id: VcpuId) -> &Vcpu;
+    /// The virtual processor at this address, to change it.
+    fn vcpu_mut(&mut self, id: VcpuId) -> &mut Vcpu;
 
     /// The slot with the notification of an interrupt line below [`IRQS`](crate::IRQS).
     fn irq_binding(&self, gsi: u32) -> SlotId;
@@ -76,6 +83,15 @@ pub struct IrqMode {
     pub low: bool,
 }
 
+/// Formats of nested page tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Nested {
+    /// AMD's.
+    Npt,
+    /// Intel's.
+    Ept,
+}
+
 /// Processors, clocks and devices.
 pub trait Machine: Memory {
     /// The time stamp counter.
@@ -108,6 +124,17 @@ pub trait Machine: Memory {
     fn huge_pages(&self) -> bool;
     /// Fresh FPU state for a thread: its area is at this kernel address.
     fn init_fpu(&mut self, area: usize);
+
+    /// How this machine runs guests; `None` if it cannot.
+    fn nested(&self) -> Option<Nested>;
+    /// Makes a fresh virtual processor one after reset.
+    fn vcpu_reset(&mut self, id: VcpuId);
+    /// Loads groups of a virtual processor's state from its page, which it has. No processor is in its guest.
+    fn vcpu_load(&mut self, id: VcpuId, groups: Groups);
+    /// Stores groups of its state into its page, which it has. No processor is in its guest.
+    fn vcpu_store(&mut self, id: VcpuId, groups: Groups);
+    /// Tells the VMM, by its page, of the signals that ended a run.
+    fn vcpu_signalled(&mut self, id: VcpuId, word: u64);
 
     /// Whether this global system interrupt exists and the kernel does not use it itself.
     fn irq_exists(&self, gsi: u32) -> bool;

@@ -3,13 +3,14 @@
 //! The capability's slot records what is mapped and how far a `map` has come, so that either operation can stop at a
 //! preemption point, and deleting the capability at any moment removes what is there.
 
+use crate::asid::AddressSpace;
 use crate::dispatch::Completion;
 use crate::kernel::Kernel;
-use crate::machine::Machine;
+use crate::machine::{Machine, Nested};
 use pagurus_abi::method::CacheMode;
 use pagurus_abi::{Error, Kind, Rights};
 use pagurus_cap::{Finalised, Mapping, SlotId, Slots};
-use pagurus_paging::{Flush, Host, PageSize, Region, Tables};
+use pagurus_paging::{Ept, Flush, Host, Npt, PageSize, Region, Tables, Translation};
 
 /// Page-table entries written from one preemption point to the next.
 const STEP: usize = 512;
@@ -26,14 +27,40 @@ pub(crate) struct MapRequest {
     pub cache: CacheMode,
 }
 
+/// Evaluates an expression with `F` the type of the format.
+macro_rules! in_format {
+    ($nested:expr, $format:ident => $body:block) => {
+        match $nested {
+            None => {
+                type $format = Host;
+                $body
+            }
+            Some(Nested::Npt) => {
+                type $format = Npt;
+                $body
+            }
+            Some(Nested::Ept) => {
+                type $format = Ept;
+                $body
+            }
+        }
+    };
+}
+
 impl<M: Machine> Kernel<M> {
-    fn tables(&self, root: u64) -> Tables<Host> {
-        let largest = if self.machine.huge_pages() {
+    fn largest_page(&self) -> PageSize {
+        if self.machine.huge_pages() {
             PageSize::Size1G
         } else {
             PageSize::Size2M
-        };
-        Tables::new(root, largest)
+        }
+    }
+
+    /// What `virt` is mapped to in `space`.
+    pub(crate) fn translate(&self, space: &AddressSpace, virt: u64) -> Option<Translation> {
+        in_format!(space.nested, F => {
+            Tables::<F>::new(space.root, PageSize::Size1G).translate(&self.machine, virt)
+        })
     }
 
     fn physical_of(&self, at: SlotId) -> u64 {
@@ -47,7 +74,8 @@ impl<M: Machine> Kernel<M> {
     /// Maps the memory of the capability in `at`, or goes on doing so.
     pub(crate) fn map(&mut self, at: SlotId, r: &MapRequest) -> Result<Completion, Error> {
         let space = self.asids.get(r.asid).ok_or(Error::TableFull)?;
-        let (root, generation) = (space.root, space.generation);
+        let (root, nested, generation) = (space.root, space.nested, space.generation);
+        let largest = self.largest_page();
         let mut record = Mapping {
             asid: r.asid,
             generation,
@@ -76,13 +104,15 @@ impl<M: Machine> Kernel<M> {
             perms: r.perms,
             cache: r.cache,
         };
-        let tables = self.tables(root);
         loop {
             let Some(space) = self.asids.get_mut(r.asid) else {
                 return Err(Error::TableFull);
             };
             let done = (record.done as u64) << PAGE_BITS;
-            let step = tables.map(&mut self.machine, &mut space.pool, &mapping, done, STEP);
+            let machine = &mut self.machine;
+            let step = in_format!(nested, F => {
+                Tables::<F>::new(root, largest).map(machine, &mut space.pool, &mapping, done, STEP)
+            });
             match step {
                 Ok(progress) => {
                     record.done = (progress.done >> PAGE_BITS) as u32;
@@ -130,7 +160,8 @@ impl<M: Machine> Kernel<M> {
             self.forget(at);
             return Finalised::Done;
         }
-        let tables = self.tables(space.root);
+        let (root, nested) = (space.root, space.nested);
+        let largest = self.largest_page();
         let Some(space) = self.asids.get_mut(record.asid) else {
             return Finalised::Done;
         };
@@ -138,7 +169,10 @@ impl<M: Machine> Kernel<M> {
             virt: record.virt,
             length: mapped,
         };
-        let step = tables.unmap(&mut self.machine, &mut space.pool, region, 0, STEP);
+        let machine = &mut self.machine;
+        let step = in_format!(nested, F => {
+            Tables::<F>::new(root, largest).unmap(machine, &mut space.pool, region, 0, STEP)
+        });
         let (done, flush) = match step {
             Ok(p) => (p.done, p.flush),
             // What was mapped by this record cannot straddle its edges; give up rather than go round for ever.
@@ -168,6 +202,13 @@ impl<M: Machine> Kernel<M> {
 
     /// Makes every processor forget translations of an address space.
     fn shoot_down(&mut self, asid: u16, virt: u64, bytes: u64) {
+        if let Some(space) = self.asids.get_mut(asid)
+            && space.nested.is_some()
+        {
+            space.version += 1;
+            self.leave_guests(asid);
+            return;
+        }
         let here = self.here;
         let others = self
             .online_cpus()
@@ -183,6 +224,7 @@ impl<M: Machine> Kernel<M> {
 
     /// No processor uses the address space any more, nor its tables.
     pub(crate) fn abandon(&mut self, asid: u16) {
+        self.leave_guests(asid);
         let mut users = 0;
         for n in self.online_cpus() {
             let cpu = &mut self.cpus[n];

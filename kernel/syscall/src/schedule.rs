@@ -39,6 +39,9 @@ impl<M: Machine> Kernel<M> {
                 continue;
             }
             let asid = thread.asid;
+            if thread.vcpu != 0 {
+                self.refresh_vcpu(t);
+            }
             let cpu = &mut self.cpus[self.here];
             cpu.loaded = Some(t);
             cpu.asid = asid;

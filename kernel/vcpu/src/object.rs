@@ -49,6 +49,8 @@ pub struct Vcpu {
     pub thread: usize,
     /// Physical address of the root of the nested tables, 0 if no guest space is bound.
     pub tables: u64,
+    /// Version of what is in the guest space; translations of an older one are void.
+    pub generation: u64,
     /// Identifier of the guest space.
     pub space: u16,
     /// Its guest asked for an exit at the next interrupt window.

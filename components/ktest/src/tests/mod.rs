@@ -3,6 +3,7 @@
 mod capabilities;
 mod communication;
 mod faults;
+mod guests;
 mod interrupts;
 mod memory;
 mod processors;
@@ -111,4 +112,22 @@ pub const ALL: &[(&str, Test)] = &[
         processors::stop_a_running_thread,
     ),
     ("processors.revoke_under_way", processors::revoke_under_way),
+    ("guests.every_exit_is_told", guests::every_exit_is_told),
+    (
+        "guests.memory_is_what_is_mapped",
+        guests::memory_is_what_is_mapped,
+    ),
+    (
+        "guests.interrupts_are_delivered",
+        guests::interrupts_are_delivered,
+    ),
+    ("guests.what_no_guest_may_do", guests::what_no_guest_may_do),
+    (
+        "guests.a_guest_that_spins_is_no_trouble",
+        guests::a_guest_that_spins_is_no_trouble,
+    ),
+    (
+        "guests.guests_share_a_processor",
+        guests::guests_share_a_processor,
+    ),
 ];

@@ -49,7 +49,7 @@ extern "C" fn alarm(notification: u64, period: u64) -> ! {
 }
 
 /// Sleeps for some time: a thread that may use a tenth of the processor at high priority looks at the clock.
-fn sleep(w: &mut World, ns: u64) -> Outcome {
+pub(super) fn sleep(w: &mut World, ns: u64) -> Outcome {
     let done = w.make::<Notification>()?;
     let time = Time {
         cpu: 0,

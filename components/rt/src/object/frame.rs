@@ -61,7 +61,7 @@ pub struct Translation {
 impl Cap<Frame> {
     /// Maps (a part of) the frame into `space` (`FrameMap`).
     pub fn map(self, space: Cap<AddressSpace>, mapping: Mapping) -> Result<(), Error> {
-        map(self.index(), Method::FrameMap, space, mapping)
+        map(self.index(), Method::FrameMap, space.index(), mapping)
     }
 
     /// Removes this capability's mapping (`FrameUnmap`).
@@ -81,18 +81,13 @@ impl Cap<Frame> {
 }
 
 /// `FrameMap` and `TraceMap` have the same arguments.
-pub(super) fn map(
-    cap: u32,
-    method: Method,
-    space: Cap<AddressSpace>,
-    mapping: Mapping,
-) -> Result<(), Error> {
+pub(super) fn map(cap: u32, method: Method, space: u32, mapping: Mapping) -> Result<(), Error> {
     // The rights share a word with the length.
     if !mapping.length.is_multiple_of(4096) {
         return Err(Error::Misaligned);
     }
     let args = [
-        space.index().into(),
+        space.into(),
         mapping.address,
         mapping.offset,
         mapping.length | u64::from(mapping.rights.bits()),

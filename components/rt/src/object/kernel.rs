@@ -95,7 +95,7 @@ impl Cap<TraceBuffer> {
 
     /// Maps the buffer read-only (`TraceMap`).
     pub fn map(self, space: Cap<AddressSpace>, mapping: Mapping) -> Result<(), Error> {
-        map(self.index(), Method::TraceMap, space, mapping)
+        map(self.index(), Method::TraceMap, space.index(), mapping)
     }
 }
 

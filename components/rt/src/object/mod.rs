@@ -12,6 +12,7 @@ mod kernel;
 mod sched;
 mod thread;
 mod untyped;
+mod vcpu;
 
 pub use cnode::{CNode, Mint, SlotDescription};
 pub use device::{IoPort, IrqControl, IrqHandler, Trigger};
@@ -21,6 +22,7 @@ pub use kernel::{CheckResult, Described, Drained, KernelControl, KernelStats, Tr
 pub use sched::{Cpu, CpuInfo, SchedContext, SchedInfo};
 pub use thread::{Thread, ThreadInfo};
 pub use untyped::{Untyped, UntypedInfo};
+pub use vcpu::{GuestSpace, Vcpu, run};
 
 use pagurus_abi::Kind;
 
@@ -49,7 +51,9 @@ objects!(
     IrqHandler,
     IoPort,
     TraceBuffer,
-    KernelControl
+    KernelControl,
+    GuestSpace,
+    Vcpu
 );
 
 #[cfg(test)]

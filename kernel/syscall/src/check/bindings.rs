@@ -4,13 +4,15 @@ use super::{Found, Totals, ensure};
 use crate::irq::IRQS;
 use crate::kernel::Kernel;
 use crate::machine::Machine;
-use pagurus_abi::method::{Invariant, ThreadBinding};
+use crate::vcpu::{binding, owner};
+use pagurus_abi::method::{Invariant, ThreadBinding, VcpuBinding};
 use pagurus_abi::{Kind, Rights};
 use pagurus_cap::cnode::CNode;
 use pagurus_cap::{Flags, Slot, Slots};
 use pagurus_ipc::thread::{BINDINGS, SCHED_BINDING};
 use pagurus_ipc::{Env, NotificationId, ThreadId};
 use pagurus_sched::{Contexts, ScId};
+use pagurus_vcpu::VcpuId;
 
 const BROKEN: Invariant = Invariant::Containers;
 
@@ -38,6 +40,7 @@ fn unbound<M: Machine>(k: &Kernel<M>, t: ThreadId, n: usize) -> Found {
         Some(ThreadBinding::IpcBuffer) => thread.buffer == 0,
         Some(ThreadBinding::FaultEndpoint) => true,
         Some(ThreadBinding::Notification) => thread.notification.is_none(),
+        Some(ThreadBinding::Vcpu) => thread.vcpu == 0,
         None => thread.home.is_none(),
     };
     ensure(forgotten, BROKEN)
@@ -76,6 +79,14 @@ fn bound<M: Machine>(k: &Kernel<M>, t: ThreadId, n: usize, slot: &Slot) -> Found
                     thread.notification == Some(n) && k.notification(n).bound == Some(t)
                 })
         }
+        Some(ThreadBinding::Vcpu) => {
+            slot.kind == Kind::Vcpu
+                && rights(Rights::WRITE)
+                && thread.special
+                && VcpuId::new(slot.object).is_some_and(|v| {
+                    thread.vcpu == v.address() && k.machine.vcpu(v).thread == t.address()
+                })
+        }
         None => {
             n == SCHED_BINDING
                 && slot.kind == Kind::SchedContext
@@ -84,6 +95,43 @@ fn bound<M: Machine>(k: &Kernel<M>, t: ThreadId, n: usize, slot: &Slot) -> Found
         }
     };
     ensure(agrees, BROKEN)
+}
+
+/// The bindings of a virtual processor, and the fields that were taken from them.
+pub(super) fn vcpu<M: Machine>(k: &Kernel<M>, v: VcpuId, totals: &mut Totals) -> Found {
+    let vcpu = k.machine.vcpu(v);
+    for place in VcpuBinding::ALL {
+        let slot = k.slot(binding(v, place as usize));
+        let agrees = if slot.is_empty() {
+            match place {
+                VcpuBinding::Page => vcpu.page == 0,
+                VcpuBinding::GuestSpace => vcpu.tables == 0 && vcpu.space == 0,
+            }
+        } else {
+            totals.bound += 1;
+            let binding = slot.flags.has(Flags::BINDING) && slot.home == owner(v);
+            ensure(binding && !slot.is_original(), BROKEN)?;
+            match place {
+                VcpuBinding::Page => {
+                    slot.kind == Kind::Frame
+                        && slot.rights.contains(Rights::RW)
+                        && !slot.is_device()
+                        && vcpu.page == k.machine.address(slot.object as u64)
+                }
+                VcpuBinding::GuestSpace => {
+                    slot.kind == Kind::GuestSpace
+                        && slot.rights.contains(Rights::WRITE)
+                        && vcpu.space as u64 == slot.word
+                        && vcpu.tables == k.machine.physical(slot.object)
+                }
+            }
+        };
+        ensure(agrees, BROKEN)?;
+    }
+    match ThreadId::new(vcpu.thread) {
+        Some(t) => ensure(k.thread(t).vcpu == v.address(), BROKEN),
+        None => Ok(()),
+    }
 }
 
 /// The handler of an interrupt line: the line was issued.

@@ -2,12 +2,12 @@
 
 use super::{Found, Totals, ensure};
 use crate::kernel::Kernel;
-use crate::machine::Machine;
+use crate::machine::{Machine, Nested};
 use pagurus_abi::method::Invariant;
 use pagurus_abi::{Kind, Rights};
 use pagurus_cap::{Flags, Slot};
 use pagurus_paging::format::{ADDRESS, ENTRIES, LARGE, LEVELS};
-use pagurus_paging::{Host, PageFormat, PageSize, Tables};
+use pagurus_paging::{Ept, Host, PageFormat};
 
 const BROKEN: Invariant = Invariant::Mappings;
 const PAGE_BITS: u32 = 12;
@@ -35,11 +35,10 @@ pub(super) fn capability<M: Machine>(k: &Kernel<M>, slot: &Slot, totals: &mut To
         Kind::Frame => slot.object as u64,
         _ => k.machine.physical(slot.object),
     };
-    let tables = Tables::<Host>::new(space.root, PageSize::Size1G);
     for page in [0, m.done as u64 - 1] {
         let virt = m.virt + (page << PAGE_BITS);
         let phys = object + ((m.offset_pages as u64 + page) << PAGE_BITS);
-        let found = tables.translate(&k.machine, virt).ok_or(BROKEN)?;
+        let found = k.translate(space, virt).ok_or(BROKEN)?;
         ensure(
             found.phys == phys && slot.rights.contains(found.perms),
             BROKEN,
@@ -54,6 +53,13 @@ pub(super) fn space<M: Machine>(k: &Kernel<M>, slot: &Slot, totals: &mut Totals)
     let root = k.machine.physical(slot.object);
     let space = k.asids.get(slot.word as u16).ok_or(BROKEN)?;
     ensure(space.root == root, BROKEN)?;
+    let guest = slot.kind == Kind::GuestSpace;
+    ensure(space.nested.is_some() == guest, BROKEN)?;
+    let present = if space.nested == Some(Nested::Ept) {
+        Ept::PRESENT
+    } else {
+        Host::PRESENT
+    };
     let object = root..root + (1 << slot.size_bits);
     let (mut tables, mut pages) = (0, 0);
     // For each level the table and the next entry to look at.
@@ -62,7 +68,7 @@ pub(super) fn space<M: Machine>(k: &Kernel<M>, slot: &Slot, totals: &mut Totals)
     path[level] = (root, 0);
     loop {
         let (table, index) = path[level];
-        let end = if level == LEVELS - 1 {
+        let end = if level == LEVELS - 1 && space.nested.is_none() {
             USER_ENTRIES
         } else {
             ENTRIES
@@ -76,7 +82,7 @@ pub(super) fn space<M: Machine>(k: &Kernel<M>, slot: &Slot, totals: &mut Totals)
         }
         path[level].1 += 1;
         let entry = k.machine.read(table, index);
-        if entry & Host::PRESENT == 0 {
+        if entry & present == 0 {
             ensure(entry == 0, BROKEN)?;
             continue;
         }
@@ -92,7 +98,10 @@ pub(super) fn space<M: Machine>(k: &Kernel<M>, slot: &Slot, totals: &mut Totals)
         }
         ensure(level < LEVELS - 1, BROKEN)?;
         let perms = Host::perms(entry);
-        ensure(!perms.contains(Rights::WRITE | Rights::EXECUTE), BROKEN)?;
+        ensure(
+            guest || !perms.contains(Rights::WRITE | Rights::EXECUTE),
+            BROKEN,
+        )?;
         pages += 1u64 << (9 * level);
     }
     totals.pages += pages;

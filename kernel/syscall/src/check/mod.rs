@@ -19,6 +19,7 @@ use pagurus_cap::cnode::CNode;
 use pagurus_cap::{Flags, Slot, SlotId, Slots, level};
 use pagurus_ipc::{EndpointId, NotificationId, ReplyId, ThreadId};
 use pagurus_sched::ScId;
+use pagurus_vcpu::VcpuId;
 
 /// What a check of one capability or object found.
 type Found = Result<(), Invariant>;
@@ -134,7 +135,11 @@ fn capability<M: Machine>(k: &Kernel<M>, slot: &Slot, totals: &mut Totals) -> Fo
             Some(r) => queues::reply(k, r),
             None => Err(Invariant::Originals),
         },
-        Kind::AddressSpace => mappings::space(k, slot, totals),
+        Kind::AddressSpace | Kind::GuestSpace => mappings::space(k, slot, totals),
+        Kind::Vcpu => match VcpuId::new(object) {
+            Some(v) => bindings::vcpu(k, v, totals),
+            None => Err(Invariant::Originals),
+        },
         Kind::IrqHandler => bindings::interrupt(k, object, totals),
         Kind::TraceBuffer => {
             let buffer = k.machine.physical(object);

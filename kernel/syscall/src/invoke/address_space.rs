@@ -5,7 +5,6 @@ use crate::dispatch::Completion;
 use crate::kernel::Kernel;
 use crate::machine::Machine;
 use pagurus_abi::Error;
-use pagurus_paging::{Host, PageSize, Tables};
 
 impl<M: Machine> Kernel<M> {
     pub(crate) fn address_space_info(&mut self, i: &Invocation<'_>) -> Result<Completion, Error> {
@@ -21,10 +20,7 @@ impl<M: Machine> Kernel<M> {
 
     pub(crate) fn address_space_query(&mut self, i: &Invocation<'_>) -> Result<Completion, Error> {
         let space = self.asids.get(i.word as u16).ok_or(Error::TableFull)?;
-        let tables = Tables::<Host>::new(space.root, PageSize::Size1G);
-        let found = tables
-            .translate(&self.machine, i.a[0])
-            .ok_or(Error::NotMapped)?;
+        let found = self.translate(space, i.a[0]).ok_or(Error::NotMapped)?;
         Ok(Completion::Results([
             found.phys,
             found.perms.bits() as u64,

@@ -8,6 +8,7 @@ use crate::mapping::MapRequest;
 use pagurus_abi::method::CacheMode;
 use pagurus_abi::{Error, Kind, Rights};
 use pagurus_cap::{Finalised, Slots};
+use pagurus_ipc::Env;
 
 /// The rights that a mapping can have.
 const MAPPABLE: Rights = Rights::RW.union(Rights::EXECUTE);
@@ -41,7 +42,12 @@ impl<M: Machine> Kernel<M> {
         if length == 0 || offset > size || length > size - offset {
             return Err(Error::InvalidArgument);
         }
-        let space = self.lookup(i.thread, space, Kind::AddressSpace, Rights::WRITE)?;
+        let at = self.thread(i.thread).slot_at(space)?;
+        let kind = match self.slot(at).kind {
+            Kind::GuestSpace => Kind::GuestSpace,
+            _ => Kind::AddressSpace,
+        };
+        let space = self.lookup(i.thread, space, kind, Rights::WRITE)?;
         let asid = space.word as u16;
         self.map(
             i.at,

@@ -11,6 +11,7 @@ mod sched;
 mod thread;
 mod trace;
 mod untyped;
+mod vcpu;
 
 use crate::dispatch::{Completion, SyscallArgs};
 use crate::kernel::Kernel;
@@ -74,6 +75,9 @@ const fn needs(method: Method) -> (Kind, Rights) {
         TraceMap => (Kind::TraceBuffer, Rights::READ),
         KernelCheck | KernelDescribe | KernelStats => (Kind::KernelControl, Rights::READ),
         KernelHalt | KernelWrite => (Kind::KernelControl, Rights::WRITE),
+        GuestSpaceInfo | GuestSpaceQuery => (Kind::GuestSpace, Rights::READ),
+        VcpuBind | VcpuUnbind | VcpuLoad => (Kind::Vcpu, Rights::WRITE),
+        VcpuStore => (Kind::Vcpu, Rights::READ),
     }
 }
 
@@ -134,8 +138,8 @@ impl<M: Machine> Kernel<M> {
             Method::FrameMap => self.frame_map(&i),
             Method::FrameUnmap => self.frame_unmap(&i),
             Method::FrameInfo => self.frame_info(&i),
-            Method::AddressSpaceInfo => self.address_space_info(&i),
-            Method::AddressSpaceQuery => self.address_space_query(&i),
+            Method::AddressSpaceInfo | Method::GuestSpaceInfo => self.address_space_info(&i),
+            Method::AddressSpaceQuery | Method::GuestSpaceQuery => self.address_space_query(&i),
             Method::IrqIssue => self.irq_issue(&i),
             Method::IrqBind => self.irq_bind(&i),
             Method::IrqAck => self.irq_ack(&i),
@@ -150,6 +154,10 @@ impl<M: Machine> Kernel<M> {
             Method::KernelHalt => self.kernel_halt(&i),
             Method::KernelWrite => self.kernel_write(&i),
             Method::KernelStats => self.kernel_stats(),
+            Method::VcpuBind => self.vcpu_bind(&i),
+            Method::VcpuUnbind => self.vcpu_unbind(&i),
+            Method::VcpuLoad => self.vcpu_load(&i),
+            Method::VcpuStore => self.vcpu_store(&i),
         }
     }
 

@@ -10,6 +10,7 @@ use pagurus_abi::{Error, Kind, Rights};
 use pagurus_cap::cnode::CNode;
 use pagurus_cap::{SlotId, Slots, delete, derive};
 use pagurus_ipc::{Env, NotificationId, ThreadId, cancel, notification, time};
+use pagurus_vcpu::VcpuId;
 
 fn subject(i: &Invocation<'_>) -> Result<ThreadId, Error> {
     ThreadId::new(i.object).ok_or(Error::EmptySlot)
@@ -26,6 +27,7 @@ impl<M: Machine> Kernel<M> {
             ThreadBinding::FaultEndpoint => (Kind::Endpoint, Rights::WRITE),
             ThreadBinding::IpcBuffer => (Kind::Frame, Rights::RW),
             ThreadBinding::Notification => (Kind::Notification, Rights::READ),
+            ThreadBinding::Vcpu => (Kind::Vcpu, Rights::WRITE),
         };
         let source = self.slot_by(i.thread, cap, kind, rights)?;
         self.bind_place(t, place, source, offset)?;
@@ -82,6 +84,22 @@ impl<M: Machine> Kernel<M> {
                 }
                 bind(self)?;
                 notification::bind(self, n, t);
+                if self.thread(t).vcpu != 0 {
+                    self.evict(t);
+                }
+            }
+            ThreadBinding::Vcpu => {
+                let v = VcpuId::new(slot.object).ok_or(Error::EmptySlot)?;
+                let runner = self.machine.vcpu(v).thread;
+                if runner != 0 && runner != t.address() {
+                    return Err(Error::InUse);
+                }
+                bind(self)?;
+                self.machine.vcpu_mut(v).thread = t.address();
+                let thread = self.thread_mut(t);
+                thread.vcpu = v.address();
+                thread.special = true;
+                self.evict(t);
             }
         }
         Ok(())
@@ -208,7 +226,7 @@ impl<M: Machine> Kernel<M> {
         let thread = self.thread_mut(t);
         thread.fpu = flags & THREAD_FPU != 0;
         thread.fs_base = fs_base;
-        thread.special = thread.fpu || fs_base != 0;
+        thread.special = thread.fpu || fs_base != 0 || thread.vcpu != 0;
         Ok(Completion::OK)
     }
 

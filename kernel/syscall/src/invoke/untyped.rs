@@ -8,6 +8,7 @@ use crate::machine::Machine;
 use pagurus_abi::{Error, Kind, Rights};
 use pagurus_cap::untyped::{self, Request};
 use pagurus_cap::{SlotId, Slots, tree};
+use pagurus_vcpu::VcpuId;
 
 /// Bytes zeroed from one preemption point to the next.
 const ZERO_STEP: u64 = 64 * 1024;
@@ -35,7 +36,11 @@ impl<M: Machine> Kernel<M> {
         if !i.is_device() && !self.machine.reaches(base + plan.end) {
             return Err(Error::OutOfMemory);
         }
-        if kind == Kind::AddressSpace && self.asids.free() < count as usize {
+        if matches!(kind, Kind::GuestSpace | Kind::Vcpu) && self.machine.nested().is_none() {
+            return Err(Error::Unsupported);
+        }
+        let space = matches!(kind, Kind::AddressSpace | Kind::GuestSpace);
+        if space && self.asids.free() < count as usize {
             return Err(Error::TableFull);
         }
         while let Some((from, to)) = untyped::to_zero(self, i.at, &plan) {
@@ -56,7 +61,7 @@ impl<M: Machine> Kernel<M> {
             }
         };
         untyped::commit(self, i.at, &request, &plan, address);
-        if matches!(kind, Kind::AddressSpace | Kind::Thread) {
+        if space || matches!(kind, Kind::Thread | Kind::Vcpu) {
             for n in 0..count as usize {
                 let at = request.dest.base.nth(index as usize + n);
                 self.init_object(at);
@@ -69,14 +74,27 @@ impl<M: Machine> Kernel<M> {
     pub(crate) fn init_object(&mut self, at: SlotId) {
         let slot = *self.slot(at);
         match slot.kind {
-            Kind::AddressSpace => {
+            Kind::AddressSpace | Kind::GuestSpace => {
                 let root = self.machine.physical(slot.object);
-                self.machine.init_root_table(root);
+                let nested = if slot.kind == Kind::GuestSpace {
+                    self.machine.nested()
+                } else {
+                    self.machine.init_root_table(root);
+                    None
+                };
                 // There are enough: the caller counted. Without one the object is only useless.
-                let asid = self.asids.allocate(root, slot.size_bits).unwrap_or(0);
+                let asid = self
+                    .asids
+                    .allocate(root, slot.size_bits, nested)
+                    .unwrap_or(0);
                 self.slot_mut(at).word = asid as u64;
                 let left = self.asids.free();
                 self.machine.note(Event::SpaceMade { asid, left });
+            }
+            Kind::Vcpu => {
+                if let Some(v) = VcpuId::new(slot.object) {
+                    self.machine.vcpu_reset(v);
+                }
             }
             Kind::Thread => self
                 .machine

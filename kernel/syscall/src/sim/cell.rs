@@ -3,6 +3,7 @@
 use pagurus_cap::Slot;
 use pagurus_ipc::{Endpoint, Notification, Reply, Thread};
 use pagurus_sched::SchedContext;
+use pagurus_vcpu::Vcpu;
 
 use super::ram::{GRANULES, WORDS};
 
@@ -17,6 +18,7 @@ pub(super) enum Cell {
     Endpoint(Endpoint),
     Notification(Notification),
     Reply(Reply),
+    Vcpu(Box<Vcpu>),
     Fpu,
     /// The rest of the object in a granule before.
     Rest,
@@ -42,6 +44,7 @@ impl PartialEq for Cell {
             (Cell::Endpoint(a), Cell::Endpoint(b)) => a == b,
             (Cell::Notification(a), Cell::Notification(b)) => a == b,
             (Cell::Reply(a), Cell::Reply(b)) => a == b,
+            (Cell::Vcpu(a), Cell::Vcpu(b)) => a == b,
             (a, b) => a.is_blank() && b.is_blank(),
         }
     }
@@ -80,6 +83,7 @@ impl Cell {
             Cell::Endpoint(object) => *object == Endpoint::default(),
             Cell::Notification(object) => *object == Notification::default(),
             Cell::Reply(object) => *object == Reply::default(),
+            Cell::Vcpu(object) => **object == Vcpu::default(),
         }
     }
 
@@ -93,6 +97,7 @@ impl Cell {
             Cell::Endpoint(_) => "an endpoint",
             Cell::Notification(_) => "a notification",
             Cell::Reply(_) => "a reply",
+            Cell::Vcpu(_) => "a virtual processor",
             Cell::Fpu => "an FPU area",
             Cell::Rest => "the inside of an object",
         }

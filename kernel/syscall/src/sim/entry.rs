@@ -5,6 +5,7 @@ use super::machine::SimMachine;
 use super::processor::{Mode, POISON, poisoned};
 use super::system::{Event, System};
 use super::user::Answer;
+use super::user::enters_guest;
 use crate::SyscallArgs;
 use crate::kernel::Kernel;
 use pagurus_abi::method::ThreadState;
@@ -134,6 +135,14 @@ impl System {
             }
         }
         self.leave(cpu);
+        // A guest was left for this; its thread looks for signals and enters it again.
+        if let Some(t) = self.running(cpu)
+            && let Some(args) = self.restarting(t)
+            && enters_guest(&args)
+        {
+            self.syscall(cpu, &args);
+            return;
+        }
         self.finish();
     }
 

@@ -4,15 +4,18 @@ use super::processor::{Mode, Processor, poisoned};
 use super::ram::{DIRECT, Ram};
 use crate::event::Event;
 use crate::irq::IRQS;
-use crate::machine::{IrqMode, Machine, Memory};
+use crate::machine::{IrqMode, Machine, Memory, Nested};
 use pagurus_abi::Error;
 use pagurus_abi::message::CapTransfer;
+use pagurus_abi::vcpu::{Groups, VcpuPage};
 use pagurus_cap::{Slot, SlotId};
 use pagurus_ipc::{
     Endpoint, EndpointId, Notification, NotificationId, Reply, ReplyId, Thread, ThreadId,
 };
 use pagurus_paging::PhysMem;
 use pagurus_sched::{ScId, SchedContext};
+use pagurus_vcpu::object::STATE_OFFSET;
+use pagurus_vcpu::{Vcpu, VcpuId};
 use std::collections::BTreeMap;
 
 /// Ticks of the simulated time stamp counter in a nanosecond.
@@ -25,6 +28,9 @@ pub const KERNEL_IRQ: u32 = 2;
 pub const UNROUTABLE_IRQ: u32 = 46;
 /// Lines that exist.
 pub const LINES: u32 = 48;
+
+/// Word of the page of a virtual processor with the first detail of an exit.
+pub const INFO_WORD: usize = core::mem::offset_of!(VcpuPage, info) / 8;
 
 /// When preemption points find an interrupt waiting.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -88,6 +94,10 @@ pub struct SimMachine {
     pub synchronised: Vec<u64>,
     /// 1 GiB pages exist.
     pub huge_pages: bool,
+    /// How guests are run, if they are.
+    pub nested: Option<Nested>,
+    /// State moved between virtual processors and their pages: whether it was loaded, and the groups.
+    pub moved: Vec<(VcpuId, bool, Groups)>,
 }
 
 impl SimMachine {
@@ -108,12 +118,25 @@ impl SimMachine {
             console: Vec::new(),
             synchronised: Vec::new(),
             huge_pages: true,
+            nested: Some(Nested::Npt),
+            moved: Vec::new(),
         }
     }
 
     fn irq_slot_number(id: SlotId) -> Option<usize> {
         let offset = id.address().checked_sub(IRQ_SLOTS)?;
         (offset / SlotId::SIZE < IRQS).then_some(offset / SlotId::SIZE)
+    }
+
+    /// Nobody runs a virtual processor whose state is moved, and it has a page.
+    fn assert_stopped(&self, id: VcpuId) {
+        let vcpu = self.vcpu(id);
+        assert_ne!(vcpu.page, 0);
+        for processor in &self.processors {
+            if let Mode::User { thread, .. } = processor.mode {
+                assert_ne!(thread.address(), vcpu.thread, "in its guest");
+            }
+        }
     }
 
     /// The processor stops in the kernel, with the registers of its thread in memory.
@@ -167,6 +190,14 @@ impl Memory for SimMachine {
         endpoint, endpoint_mut, EndpointId, Endpoint;
         notification, notification_mut, NotificationId, Notification;
         reply, reply_mut, ReplyId, Reply;
+    }
+
+    fn vcpu(&self, id: VcpuId) -> &Vcpu {
+        self.ram.vcpu(id.address() + STATE_OFFSET)
+    }
+
+    fn vcpu_mut(&mut self, id: VcpuId) -> &mut Vcpu {
+        self.ram.vcpu_mut(id.address() + STATE_OFFSET)
     }
 
     fn slot(&self, id: SlotId) -> &Slot {
@@ -361,6 +392,30 @@ impl Machine for SimMachine {
             self.set_word(buffer, index, u64::MAX);
         }
         (moved, 0, left)
+    }
+
+    fn nested(&self) -> Option<Nested> {
+        self.nested
+    }
+
+    fn vcpu_reset(&mut self, id: VcpuId) {
+        let block = self.physical(id.address());
+        self.vcpu_mut(id).block = block;
+    }
+
+    fn vcpu_load(&mut self, id: VcpuId, groups: Groups) {
+        self.assert_stopped(id);
+        self.moved.push((id, true, groups));
+    }
+
+    fn vcpu_store(&mut self, id: VcpuId, groups: Groups) {
+        self.assert_stopped(id);
+        self.moved.push((id, false, groups));
+    }
+
+    fn vcpu_signalled(&mut self, id: VcpuId, word: u64) {
+        let page = self.vcpu(id).page;
+        self.set_word(page, INFO_WORD, word);
     }
 
     fn note(&mut self, event: Event) {

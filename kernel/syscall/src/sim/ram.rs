@@ -11,6 +11,7 @@ use pagurus_cap::{Slot, SlotId};
 use pagurus_ipc::thread::{BINDINGS_OFFSET, FPU_OFFSET};
 use pagurus_ipc::{Endpoint, Notification, Reply, Thread};
 use pagurus_sched::SchedContext;
+use pagurus_vcpu::{Vcpu, object as vcpu_object};
 
 /// Bytes of a granule: the smallest object.
 pub const GRANULE: usize = SlotId::SIZE;
@@ -140,6 +141,7 @@ impl Ram {
         endpoint, endpoint_mut, Endpoint, Endpoint, 0, Endpoint::default();
         notification, notification_mut, Notification, Notification, 0, Notification::default();
         reply, reply_mut, Reply, Reply, 0, Reply::default();
+        vcpu, vcpu_mut, Vcpu, Vcpu, (vcpu_object::BINDINGS_OFFSET - vcpu_object::STATE_OFFSET) / GRANULE - 1, Vcpu::default();
     }
 
     /// The FPU area of a thread is prepared.

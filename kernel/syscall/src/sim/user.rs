@@ -44,6 +44,11 @@ pub const fn retype_info(kind: Kind, size_bits: u8) -> u64 {
     kind as u64 | (size_bits as u64) << 8
 }
 
+/// Whether a call that is made again means that the thread is in its guest, until something brings it back.
+pub(super) fn enters_guest(args: &SyscallArgs) -> bool {
+    Syscall::from_rax(args.rax) == Some(Syscall::Run)
+}
+
 impl System {
     /// `t`, which runs, makes a system call, as often as it takes; `None` if it waits, or is no more.
     ///
@@ -53,6 +58,9 @@ impl System {
         let cpu = self.cpu_of(t);
         self.syscall(cpu.unwrap_or_else(|| panic!("{t:?} does not run")), &args);
         while let (Some(args), Some(cpu)) = (self.restarting(t), self.cpu_of(t)) {
+            if enters_guest(&args) {
+                break;
+            }
             self.syscall(cpu, &args);
         }
         self.answer(t)

@@ -109,7 +109,6 @@ impl Vmcb {
             code::XSETBV => Exit::plain(Xsetbv),
             code::SHUTDOWN => Exit::plain(Shutdown),
             code::INIT => Exit::plain(Init),
-            code::INVALID => Exit::plain(InvalidState),
             code::TASK_SWITCH => Exit::with(TaskSwitch, one, two, 0),
             code::INVD | code::WBINVD => Exit::plain(Wbinvd),
             code::MONITOR | code::MWAIT | code::MWAIT_ARMED => Exit::plain(Monitor),
@@ -120,6 +119,8 @@ impl Vmcb {
             code::INVLPGA | code::VMRUN | code::VMLOAD..=code::SKINIT | code::RDPRU => {
                 Exit::plain(Forbidden)
             }
+            // QEMU gives the code in 32 bits.
+            other if other as u32 == code::INVALID as u32 => Exit::plain(InvalidState),
             other => Exit::with(Unknown, other, one, two),
         }
     }

@@ -41,7 +41,6 @@ impl Vmcb {
         self.msrpm_base = msrpm;
         self.nested_control = NESTED_PAGING;
         self.vintr = vintr::MASKING;
-        self.guest_pat = PAT_RESET;
         self.stop_at_debug_registers(true);
         self.set_intercepts(Intercepts::default());
         let data = Segment {
@@ -71,6 +70,10 @@ impl Vmcb {
             dr6: 0xffff_0ff0,
             dr7: 0x400,
             ..Debug::default()
+        });
+        self.set_system(&System {
+            pat: PAT_RESET,
+            ..System::default()
         });
         self.rip = 0xfff0;
         self.rflags = 2;

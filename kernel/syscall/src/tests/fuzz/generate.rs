@@ -155,6 +155,14 @@ fn method(caps: &Caps, c: &mut Choice) -> SyscallArgs {
         55..57 => c.of(&[SchedBind, SchedUnbind, ThreadSuspend, ThreadStart]),
         58..60 => c.of(&[IrqIssue, IrqBind, IrqAck]),
         60..63 => c.of(&[TraceAttach, TraceDrain, TraceMap]),
+        63..68 => c.of(&[
+            VcpuBind,
+            VcpuBind,
+            VcpuUnbind,
+            VcpuLoad,
+            VcpuStore,
+            GuestSpaceQuery,
+        ]),
         _ => c.of(Method::ALL),
     };
     let invoke = |cap, p, a| invocation(cap, method, p, a);
@@ -165,7 +173,7 @@ fn method(caps: &Caps, c: &mut Choice) -> SyscallArgs {
                 Kind::Untyped => 8 + c.below(10),
                 Kind::Frame => c.of(&[12, 12, 13, 16]),
                 Kind::CNode => 4 + c.below(3),
-                Kind::AddressSpace => c.of(&[14, 15]),
+                Kind::AddressSpace | Kind::GuestSpace => c.of(&[14, 15]),
                 Kind::TraceBuffer => 12,
                 _ => c.below(40) / 39,
             };
@@ -187,13 +195,14 @@ fn method(caps: &Caps, c: &mut Choice) -> SyscallArgs {
         CNodeDelete | CNodeRevoke => invoke(cnode, 0, [victim, 0, 0, 0]),
         CNodeInspect | CNodeSize => invoke(cnode, 0, [wild, 0, 0, 0]),
         ThreadBind | ThreadUnbind => {
-            let place = c.below(6);
+            let place = c.below(7);
             let kinds = [
                 Kind::CNode,
                 Kind::AddressSpace,
                 Kind::Endpoint,
                 Kind::Frame,
                 Kind::Notification,
+                Kind::Vcpu,
                 Kind::Frame,
             ];
             let cap = caps.of(c, kinds[place as usize]);
@@ -233,7 +242,8 @@ fn method(caps: &Caps, c: &mut Choice) -> SyscallArgs {
             };
             let length = (4096 * c.of(&[1, 1, 2, 16, 0])) | c.of(&[1, 1, 3, 5, 7, 8]);
             let offset = 4096 * c.of(&[0, 0, 1]);
-            let a = [caps.of(c, Kind::AddressSpace), address(c), offset, length];
+            let space = c.of(&[Kind::AddressSpace, Kind::AddressSpace, Kind::GuestSpace]);
+            let a = [caps.of(c, space), address(c), offset, length];
             invoke(caps.of(c, kind), c.below(4), a)
         }
         IrqIssue => invoke(
@@ -261,6 +271,16 @@ fn method(caps: &Caps, c: &mut Choice) -> SyscallArgs {
             0,
             [c.below(3), c.of(&[0, 0x1000, u64::MAX]), 0, 0],
         ),
+        GuestSpaceQuery => invoke(caps.of(c, Kind::GuestSpace), 0, [address(c), 0, 0, 0]),
+        VcpuBind | VcpuUnbind => {
+            let place = c.below(3);
+            let kind = c.of(&[Kind::Frame, Kind::GuestSpace]);
+            invoke(caps.of(c, Kind::Vcpu), 0, [place, caps.of(c, kind), 0, 0])
+        }
+        VcpuLoad | VcpuStore => {
+            let groups = if c.one_in(4) { c.any() } else { c.below(64) };
+            invoke(caps.of(c, Kind::Vcpu), 0, [groups, 0, 0, 0])
+        }
         AddressSpaceQuery => invoke(caps.of(c, Kind::AddressSpace), 0, [address(c), 0, 0, 0]),
         // It would end the machine.
         KernelHalt => invoke(0, 0, [0; 4]),
@@ -285,6 +305,8 @@ fn kind_of(method: Method) -> Option<Kind> {
         9 => Kind::IoPort,
         0xa => Kind::TraceBuffer,
         0xb => Kind::KernelControl,
+        0xc => Kind::GuestSpace,
+        0xd => Kind::Vcpu,
         _ => return None,
     })
 }

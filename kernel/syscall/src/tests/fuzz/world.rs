@@ -123,6 +123,9 @@ impl World {
         let (endpoint, notification, reply) = (take(3), take(2), take(3));
         let (frame, cnode, memory) = (take(threads), take(2), take(2));
         let (trace, irq) = (take(1), take(1));
+        let (vcpu, guest) = (take(2), take(1));
+        self.make(Kind::Vcpu, 0, vcpu, 2);
+        self.make(Kind::GuestSpace, 15, guest, 1);
         self.make(Kind::Thread, 0, thread, threads);
         self.make(Kind::SchedContext, 0, context, threads);
         self.make(Kind::AddressSpace, 15, spaces, 2);
@@ -140,6 +143,8 @@ impl World {
             [0, CNODE, irq, 0],
         );
         issued.expect("a handler");
+        let a = [guest, 0x20_0000, 0, 0x1000 | 7];
+        self.root(frame, Method::FrameMap, 0, a).expect("maps");
         let cpus = self.system.kernel.machine.processors.len() as u64;
         for n in 0..threads {
             let t = thread + n;
@@ -154,6 +159,12 @@ impl World {
             }
             if n < 2 {
                 let a = bind(ThreadBinding::Notification, notification + n);
+                self.root(t, Method::ThreadBind, 0, a).expect("binds");
+                for (place, cap) in [(0, frame + n), (1, guest)] {
+                    self.root(vcpu + n, Method::VcpuBind, 0, [place, cap, 0, 0])
+                        .expect("binds");
+                }
+                let a = bind(ThreadBinding::Vcpu, vcpu + n);
                 self.root(t, Method::ThreadBind, 0, a).expect("binds");
             }
             let cpu = slot::FIRST_CPU as u64 + c.below(cpus);

@@ -29,6 +29,8 @@ fn of_each_kind(scene: &mut Scene) -> Vec<(Kind, u64)> {
         (Kind::IoPort, slot::IO_PORTS as u64),
         (Kind::TraceBuffer, scene.make(Kind::TraceBuffer, 12)),
         (Kind::KernelControl, slot::KERNEL_CONTROL as u64),
+        (Kind::GuestSpace, scene.make(Kind::GuestSpace, 14)),
+        (Kind::Vcpu, scene.make(Kind::Vcpu, 0)),
     ]
 }
 
@@ -45,6 +47,8 @@ fn kind_of(method: Method) -> Kind {
         (_, 8) => Kind::IrqHandler,
         (_, 9) => Kind::IoPort,
         (_, 0xa) => Kind::TraceBuffer,
+        (_, 0xc) => Kind::GuestSpace,
+        (_, 0xd) => Kind::Vcpu,
         _ => Kind::KernelControl,
     }
 }
@@ -115,6 +119,9 @@ fn reading_and_writing_are_separate_rights() {
         Method::KernelCheck,
         Method::KernelDescribe,
         Method::KernelStats,
+        Method::GuestSpaceInfo,
+        Method::GuestSpaceQuery,
+        Method::VcpuStore,
     ];
     for method in Method::ALL {
         let kind = kind_of(*method);

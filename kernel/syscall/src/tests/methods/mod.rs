@@ -8,3 +8,4 @@ mod mapping;
 mod sched;
 mod threads;
 mod untyped;
+mod vcpu;

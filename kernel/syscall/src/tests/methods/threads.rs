@@ -20,6 +20,7 @@ fn every_reason_to_refuse_a_binding() {
     let mut scene = Scene::new(1);
     let t = scene.bare_actor();
     let ep = scene.make(Kind::Endpoint, 0);
+    let vcpu = scene.make(Kind::Vcpu, 0);
     let (n, empty) = (scene.make(Kind::Notification, 0), scene.slot());
     let root = scene.s.root;
     let device = scene.slot();
@@ -38,6 +39,7 @@ fn every_reason_to_refuse_a_binding() {
         (IpcBuffer, without(&mut scene, t.frame, Rights::WRITE)),
         (IpcBuffer, MODULE_SLOT),
         (Notification, without(&mut scene, n, Rights::READ)),
+        (Vcpu, without(&mut scene, vcpu, Rights::WRITE)),
     ];
     for (binding, cap) in powerless {
         scene.refuse(
@@ -78,7 +80,7 @@ fn every_reason_to_refuse_a_binding() {
             Error::NotBound,
         );
     }
-    for number in [5, u64::MAX] {
+    for number in [ThreadBinding::COUNT as u64, u64::MAX] {
         scene.refuse(
             t.thread,
             ThreadBind,
@@ -121,6 +123,7 @@ fn every_reason_to_refuse_a_binding() {
         (FaultEndpoint, ep),
         (IpcBuffer, t.frame),
         (Notification, n),
+        (Vcpu, vcpu),
     ] {
         scene.bind(t, binding, cap);
         scene.refuse(
@@ -131,10 +134,19 @@ fn every_reason_to_refuse_a_binding() {
             Error::AlreadyBound,
         );
     }
+    let other = scene.bare_actor();
+    scene.refuse(
+        other.thread,
+        ThreadBind,
+        0,
+        place(Vcpu, vcpu, 0),
+        Error::InUse,
+    );
     scene.all_refused(&[
         (
             ThreadBind,
             &[
+                Error::InUse,
                 Error::MissingRights,
                 Error::EmptySlot,
                 Error::InvalidIndex,
