@@ -90,7 +90,7 @@ mod tests {
         assert_eq!(reset.read(), 0x02);
         assert_eq!(reset.write(RESET_VALUE), Some(Effect::Reset));
         assert_eq!(reset.write(RESET_VALUE), None, "it is high already");
-        assert_eq!(reset.write(0xff & !RESET_CPU), None);
+        assert_eq!(reset.write(!RESET_CPU), None);
         assert_eq!(reset.read(), 0x0a);
         assert_eq!(reset.write(0x0e), Some(Effect::Reset));
     }

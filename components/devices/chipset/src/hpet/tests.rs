@@ -70,7 +70,7 @@ fn registers_after_reset() {
 fn writable_bits() {
     let mut hpet = Hpet::new(ROUTES);
     hpet.set(0x000, u64::MAX, 0);
-    hpet.set(CONFIGURATION, u64::MAX & !1, 0);
+    hpet.set(CONFIGURATION, !1, 0);
     hpet.set(config(0), u64::MAX, 0);
     hpet.set(0x110, u64::MAX, 0);
     assert_eq!(hpet.get(0x000, 0), 0x0098_9680_8086_a201);

@@ -245,7 +245,8 @@ impl Lapic {
         (self.tpr >> 4) as u64
     }
 
-    /// Writes CR8, of which four bits count (others are refused by the processor before).
+    /// Writes CR8, of which four bits count (others are refused by the processor before). Clears the lower half of the
+    /// task priority register: not to be called for a value that the guest has not written.
     pub const fn set_cr8(&mut self, value: u64) {
         self.tpr = (value as u8 & 0xf) << 4;
     }

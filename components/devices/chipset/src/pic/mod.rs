@@ -107,7 +107,8 @@ impl Pic {
     /// Acknowledges: the processor takes the vector that this returns.
     ///
     /// If nothing is pending any more, this is the vector of input 7 (a spurious interrupt), which is then not in
-    /// service.
+    /// service. The output falls while it is acknowledged: if it is [`Self::pending`] afterwards, that is a new edge
+    /// for whom the output is wired to as an edge-triggered line.
     pub const fn acknowledge(&mut self) -> u8 {
         match self.master.acknowledge() {
             Some(CASCADE) => {

@@ -423,7 +423,7 @@ impl Channel {
             left
         } else {
             (0..4).fold(0, |value, digit| {
-                value | left / 10u16.pow(digit) % 10 << (4 * digit)
+                value | (left / 10u16.pow(digit) % 10) << (4 * digit)
             })
         }
     }

@@ -119,7 +119,7 @@ fn encode(value: u8, format: u8) -> u8 {
     if format & format::BINARY != 0 {
         value
     } else {
-        value / 10 << 4 | value % 10
+        ((value / 10) << 4) | (value % 10)
     }
 }
 

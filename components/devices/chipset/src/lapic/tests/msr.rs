@@ -73,14 +73,13 @@ fn only_one_way_leads_to_the_registers() {
 #[test]
 fn registers_of_x2apic_mode() {
     let mut apic = x2apic();
-    let readable = |msr| match msr {
-        0x802 | 0x803 | 0x808 | 0x80a | 0x80d | 0x80f => true,
-        0x810..=0x828 | 0x830 | 0x832..=0x839 | 0x83e => true,
-        _ => false,
+    let readable = |msr| {
+        matches!(msr, 0x802 | 0x803 | 0x808 | 0x80a | 0x80d | 0x80f..=0x828)
+            || matches!(msr, 0x830 | 0x832..=0x839 | 0x83e)
     };
-    let zero_writable = |msr| match msr {
-        0x808 | 0x80b | 0x80f | 0x828 | 0x830 | 0x832..=0x838 | 0x83e | 0x83f => true,
-        _ => false,
+    let zero_writable = |msr| {
+        matches!(msr, 0x808 | 0x80b | 0x80f | 0x828 | 0x830)
+            || matches!(msr, 0x832..=0x838 | 0x83e | 0x83f)
     };
     for msr in 0x7ff..=0x840 {
         assert_eq!(apic.rd(msr).is_ok(), readable(msr), "{msr:#x}");

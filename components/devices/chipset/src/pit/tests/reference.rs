@@ -92,7 +92,7 @@ impl Reference {
             }
             3 => {
                 // An odd count has one more tick in its high half, at an element of zero.
-                let odd = self.written_now % 2 != 0;
+                let odd = !self.written_now.is_multiple_of(2);
                 if self.element == 0 || self.element == 2 && !(odd && self.output) {
                     self.output = !self.output;
                     self.reload();
