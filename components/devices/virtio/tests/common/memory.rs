@@ -80,23 +80,49 @@ impl GuestMemory for TestMemory {
 
     fn read(&self, address: u64, bytes: &mut [u8]) -> Result<(), OutsideMemory> {
         let (part, start) = self.place(address, bytes.len() as u64)?;
-        for (at, byte) in (start..).zip(bytes) {
-            *byte = part[at / 2].load(Ordering::Relaxed).to_le_bytes()[at % 2];
+        let (edge, middle, rest) = split(start, bytes.len());
+        let word = |at: usize| part[at / 2].load(Ordering::Relaxed).to_le_bytes();
+        if edge {
+            bytes[0] = word(start)[1];
+        }
+        for (at, pair) in middle
+            .clone()
+            .step_by(2)
+            .zip(bytes[usize::from(edge)..].chunks_exact_mut(2))
+        {
+            pair.copy_from_slice(&word(at));
+        }
+        if rest {
+            bytes[bytes.len() - 1] = word(middle.end)[0];
         }
         Ok(())
     }
 
     fn write(&self, address: u64, bytes: &[u8]) -> Result<(), OutsideMemory> {
         let (part, start) = self.place(address, bytes.len() as u64)?;
-        for (at, byte) in (start..).zip(bytes) {
-            let set = |word: u16| {
+        let (edge, middle, rest) = split(start, bytes.len());
+        let set = |at: usize, byte: u8| {
+            let change = |word: u16| {
                 let mut both = word.to_le_bytes();
-                both[at % 2] = *byte;
+                both[at % 2] = byte;
                 Some(u16::from_le_bytes(both))
             };
-            part[at / 2]
-                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, set)
-                .unwrap();
+            let order = Ordering::Relaxed;
+            part[at / 2].fetch_update(order, order, change).unwrap();
+        };
+        if edge {
+            set(start, bytes[0]);
+        }
+        for (at, pair) in middle
+            .clone()
+            .step_by(2)
+            .zip(bytes[usize::from(edge)..].chunks_exact(2))
+        {
+            let word = u16::from_le_bytes([pair[0], pair[1]]);
+            part[at / 2].store(word, Ordering::Relaxed);
+        }
+        if rest {
+            set(middle.end, bytes[bytes.len() - 1]);
         }
         Ok(())
     }
@@ -113,4 +139,13 @@ impl GuestMemory for TestMemory {
         part[start / 2].store(value.to_le(), Ordering::Release);
         Ok(())
     }
+}
+
+/// Whether a range begins with half a word, the whole words in it, and whether it ends with half a word.
+fn split(start: usize, length: usize) -> (bool, std::ops::Range<usize>, bool) {
+    let edge = !start.is_multiple_of(2) && length > 0;
+    let first = start + usize::from(edge);
+    let words = (length - usize::from(edge)) / 2;
+    let end = first + 2 * words;
+    (edge, first..end, end < start + length)
 }
