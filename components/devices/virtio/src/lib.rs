@@ -2,7 +2,7 @@
 //!
 //! [`VirtioPci`] is a device of some type `D` behind the PCI transport: common configuration, ISR, device configuration
 //! and MSI-X table in a memory range, and one port for each queue's notifications in an I/O range, so that a kernel
-//! can turn the guest's write into a signal without decoding an instruction. What a driver does is taken from guest
+//! can turn the guest's write into a signal without decoding an instruction ([`Notifications`]). What a driver does is taken from guest
 //! memory by [`GuestMemory`] and handed to a back end as typed requests; nothing here waits, and nothing is
 //! called back.
 //!
@@ -47,4 +47,7 @@ pub use error::{BufferError, Cause, Fault, QueueError};
 pub use feature::Features;
 pub use memory::{GuestMemory, OutsideMemory};
 pub use status::Status;
-pub use transport::{CONFIG_BAR, Effect, NO_VECTOR, NOTIFY_BAR, NOTIFY_MULTIPLIER, VirtioPci};
+pub use transport::{
+    CONFIG_BAR, Effect, NO_VECTOR, NOTIFY_BAR, NOTIFY_MULTIPLIER, NOTIFY_OFFSET, Notifications,
+    VirtioPci,
+};

@@ -334,7 +334,7 @@ impl Served for Block {
 /// One device and all its registers: the script sets it up, right or wrong, and uses it, right or wrong.
 fn device_step<D: Served>(device: D, bytes: &[u8]) -> Option<()> {
     let mut script = Script(bytes);
-    let mut machine = Machine::new(device);
+    let mut machine = Machine::with(device, Notifications::Ports, 1 << 19);
     let first = script.byte()?;
     let features = match first & 3 {
         0 => Features::VERSION_1,

@@ -308,6 +308,33 @@ fn every_port_of_a_queue_notifies_it() {
 }
 
 #[test]
+fn notifications_can_be_written_to_memory() {
+    let mut machine = Machine::with(Console::new(0, 0), Notifications::Memory, 1 << 20);
+    assert_eq!(machine.layout.notify, 0);
+    assert_eq!(machine.config_read(0x14, 4), 0, "no I/O range");
+    let mut queues: Vec<DriverQueue<()>> = machine.start(Features::all(), 16);
+    let at = machine.alloc(16);
+    for queue in &mut queues {
+        queue.add(&machine.memory, &[(at, 5)], &[], ()).unwrap();
+        assert!(machine.notify(queue));
+    }
+    let base = machine.layout.notify_memory;
+    let bar = machine.bus.bar_address(slot(), CONFIG_BAR).unwrap();
+    assert_eq!(base, bar + u64::from(NOTIFY_OFFSET));
+    machine.effects.clear();
+    machine.write(base + 8, 2, 2);
+    assert_eq!(
+        machine.effects.pop_back(),
+        Some(Effect::None),
+        "no such queue"
+    );
+    // A device that has ports takes both.
+    let mut machine = Machine::new(Console::new(0, 0));
+    machine.write(machine.layout.notify_memory + 4, 2, 1);
+    assert_eq!(machine.effects.pop_back(), Some(Effect::Notified(1)));
+}
+
+#[test]
 fn the_window_in_configuration_space_works() {
     let mut machine = machine();
     let at = u16::from(machine.layout.window);

@@ -10,8 +10,20 @@ use crate::device::DeviceType;
 pub const CONFIG_BAR: u8 = 0;
 /// Base address register of the I/O range: notifications.
 pub const NOTIFY_BAR: u8 = 1;
-/// Ports from one queue's notifications to the next one's: so that no access touches two.
+/// Offset in the memory range at which notifications can be written too, laid out like the ports.
+pub const NOTIFY_OFFSET: u16 = 0xc00;
+/// Ports or bytes from one queue's notifications to the next one's: so that no access touches two.
 pub const NOTIFY_MULTIPLIER: u16 = 4;
+
+/// Where a driver can write its notifications (4.1.4.4).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Notifications {
+    /// Ports, or memory for a driver that does not take to ports: the capability with the ports comes first.
+    #[default]
+    Ports,
+    /// Memory only: for guests that cannot do with an I/O range on the device.
+    Memory,
+}
 
 const CONFIG_BAR_SIZE: u64 = 0x2000;
 const COMMON: u32 = 0;
@@ -20,6 +32,7 @@ pub(super) const COMMON_SIZE: u32 = 0x40;
 const ISR: u32 = 0x400;
 const ISR_SIZE: u32 = 1;
 const DEVICE: u32 = 0x800;
+const NOTIFY: u32 = NOTIFY_OFFSET as u32;
 const MSIX_TABLE: u32 = 0x1000;
 const MSIX_PENDING: u32 = 0x1800;
 
@@ -38,9 +51,10 @@ impl Region {
         let offset = u32::try_from(offset).ok()?;
         match (bar, offset) {
             (NOTIFY_BAR, _) => Some((Region::Notify, offset)),
+            (CONFIG_BAR, NOTIFY..MSIX_TABLE) => Some((Region::Notify, offset - NOTIFY)),
             (CONFIG_BAR, COMMON..ISR) => Some((Region::Common, offset - COMMON)),
             (CONFIG_BAR, ISR..DEVICE) => Some((Region::Isr, offset - ISR)),
-            (CONFIG_BAR, DEVICE..MSIX_TABLE) => Some((Region::Device, offset - DEVICE)),
+            (CONFIG_BAR, DEVICE..NOTIFY) => Some((Region::Device, offset - DEVICE)),
             _ => None,
         }
     }
@@ -105,6 +119,7 @@ pub(super) fn function(
     kind: DeviceType,
     queues: u16,
     config_size: u32,
+    notifications: Notifications,
 ) -> Result<Function, BuildError> {
     let mut function = Function::new(Identity {
         vendor: 0x1af4,
@@ -117,12 +132,6 @@ pub(super) fn function(
     });
     function.add_interrupt_pin();
     function.add_bar(CONFIG_BAR, BarKind::Memory32, CONFIG_BAR_SIZE)?;
-    let ports = u32::from(queues) * u32::from(NOTIFY_MULTIPLIER);
-    function.add_bar(
-        NOTIFY_BAR,
-        BarKind::Io,
-        u64::from(ports).next_power_of_two().max(4),
-    )?;
     // One vector for configuration changes and one for each queue.
     function.add_msix(queues + 1, CONFIG_BAR, MSIX_TABLE, MSIX_PENDING)?;
     Capability::add(config_type::COMMON, COMMON, COMMON_SIZE, &mut function)?;
@@ -130,11 +139,22 @@ pub(super) fn function(
     if config_size != 0 {
         Capability::add(config_type::DEVICE, DEVICE, config_size, &mut function)?;
     }
-    let notify = NotifyCapability {
-        common: Capability::new::<NotifyCapability>(config_type::NOTIFY, NOTIFY_BAR, 0, ports),
-        multiplier: u32::from(NOTIFY_MULTIPLIER).into(),
-    };
-    function.add_capability(VENDOR_SPECIFIC, notify.as_bytes(), &[])?;
+    let size = u32::from(queues) * u32::from(NOTIFY_MULTIPLIER);
+    if notifications == Notifications::Ports {
+        let ports = u64::from(size).next_power_of_two().max(4);
+        function.add_bar(NOTIFY_BAR, BarKind::Io, ports)?;
+        add_notify(NOTIFY_BAR, 0, size, &mut function)?;
+    }
+    add_notify(CONFIG_BAR, NOTIFY, size, &mut function)?;
     function.add_window(config_type::PCI)?;
     Ok(function)
+}
+
+fn add_notify(bar: u8, offset: u32, size: u32, to: &mut Function) -> Result<(), BuildError> {
+    let notify = NotifyCapability {
+        common: Capability::new::<NotifyCapability>(config_type::NOTIFY, bar, offset, size),
+        multiplier: u32::from(NOTIFY_MULTIPLIER).into(),
+    };
+    to.add_capability(VENDOR_SPECIFIC, notify.as_bytes(), &[])?;
+    Ok(())
 }

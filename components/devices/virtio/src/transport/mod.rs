@@ -6,7 +6,7 @@ mod interrupt;
 mod layout;
 
 pub(crate) use core::Core;
-pub use layout::{CONFIG_BAR, NOTIFY_BAR, NOTIFY_MULTIPLIER};
+pub use layout::{CONFIG_BAR, NOTIFY_BAR, NOTIFY_MULTIPLIER, NOTIFY_OFFSET, Notifications};
 
 use pagurus_devices_pci::{BuildError, Function, Message};
 
@@ -58,11 +58,12 @@ impl<D: Device> VirtioPci<D> {
     }
 
     /// Its configuration space, for the bus.
-    pub fn function(&self) -> Result<Function, BuildError> {
+    pub fn function(&self, notifications: Notifications) -> Result<Function, BuildError> {
         layout::function(
             D::TYPE,
             self.core.queue_count(),
             self.device.config().len() as u32,
+            notifications,
         )
     }
 
@@ -71,7 +72,8 @@ impl<D: Device> VirtioPci<D> {
         self.core.queue_count()
     }
 
-    /// Offset in range [`NOTIFY_BAR`] of the 16-bit port for notifications of `queue`. Any write to it notifies.
+    /// Offset in range [`NOTIFY_BAR`], and behind [`NOTIFY_OFFSET`] in range [`CONFIG_BAR`], of the two bytes that take
+    /// notifications of `queue`. Any write to them notifies.
     pub const fn notify_offset(queue: u16) -> u16 {
         queue * NOTIFY_MULTIPLIER
     }

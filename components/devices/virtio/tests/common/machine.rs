@@ -39,8 +39,10 @@ pub struct Layout {
     pub isr: u64,
     pub config: Option<u64>,
     pub config_length: u32,
+    /// Port of the first queue's notifications; 0 if there are none.
     pub notify: u16,
-    pub multiplier: u16,
+    pub notify_memory: u64,
+    pub multiplier: u32,
     pub window: u8,
 }
 
@@ -59,6 +61,11 @@ pub struct Machine<D> {
 
 impl<D: Device> Machine<D> {
     pub fn new(device: D) -> Machine<D> {
+        Machine::with(device, Notifications::Ports, 8 << 20)
+    }
+
+    /// A machine with so many bytes of memory in each part.
+    pub fn with(device: D, notifications: Notifications, bytes: usize) -> Machine<D> {
         let identity = Identity {
             vendor: 0x1b36,
             device: 8,
@@ -80,10 +87,11 @@ impl<D: Device> Machine<D> {
         };
         let device = VirtioPci::new(device);
         let mut bus = Bus::new(identity, windows);
-        bus.insert(slot(), device.function().unwrap()).unwrap();
+        bus.insert(slot(), device.function(notifications).unwrap())
+            .unwrap();
         bus.assign().unwrap();
         let mut machine = Machine {
-            memory: TestMemory::new(8 << 20),
+            memory: TestMemory::new(bytes),
             bus,
             device,
             messages: VecDeque::new(),
@@ -182,7 +190,10 @@ impl<D: Device> Machine<D> {
         assert_eq!(self.config_read(0, 2), 0x1af4);
         let id = self.config_read(2, 2);
         assert!((0x1040..0x1080).contains(&id));
-        let mut layout = Layout::default();
+        let mut layout = Layout {
+            multiplier: 4,
+            ..Layout::default()
+        };
         let mut at = self.config_read(0x34, 1) as u16;
         while at != 0 {
             if self.config_read(at, 1) == 0x09 {
@@ -197,12 +208,18 @@ impl<D: Device> Machine<D> {
                         assert!(bytes >= 56 && length == 16);
                         layout.common = base.unwrap() + offset;
                     }
+                    // The first one that the driver can do with.
                     2 => {
                         assert_eq!(length, 20);
-                        assert_eq!(self.config_read(0x10 + 4 * u16::from(bar), 1) & 1, 1);
-                        layout.notify = (base.unwrap() + offset) as u16;
-                        layout.multiplier = self.config_read(at + 16, 4) as u16;
                         assert!(bytes >= u32::from(self.device.queue_count() - 1) * 4 + 2);
+                        assert_eq!(self.config_read(at + 16, 4), layout.multiplier);
+                        let base = base.unwrap() + offset;
+                        if self.config_read(0x10 + 4 * u16::from(bar), 1) & 1 == 0 {
+                            layout.notify_memory = base;
+                        } else {
+                            assert_eq!(layout.notify_memory, 0, "ports are preferred");
+                            layout.notify = base as u16;
+                        }
                     }
                     3 => layout.isr = base.unwrap() + offset,
                     4 => {
@@ -215,7 +232,7 @@ impl<D: Device> Machine<D> {
             }
             at = self.config_read(at + 1, 1) as u16;
         }
-        assert!(layout.common != 0 && layout.notify != 0 && layout.isr != 0);
+        assert!(layout.common != 0 && layout.notify_memory != 0 && layout.isr != 0);
         assert_ne!(layout.window, 0);
         self.layout = layout;
     }
@@ -347,8 +364,12 @@ impl<D: Device> Machine<D> {
         if !queue.must_notify(&self.memory) {
             return false;
         }
-        let port = self.layout.notify + queue.index * self.layout.multiplier;
-        self.out(port, 2, u64::from(queue.index));
+        let offset = queue.index * self.layout.multiplier as u16;
+        let index = u64::from(queue.index);
+        match self.layout.notify {
+            0 => self.write(self.layout.notify_memory + u64::from(offset), 2, index),
+            port => self.out(port + offset, 2, index),
+        }
         assert_eq!(self.effects.pop_back(), Some(Effect::Notified(queue.index)));
         true
     }
