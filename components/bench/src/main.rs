@@ -2,6 +2,7 @@
 //! rounds, system call stubs included. Under QEMU's `-icount shift=0` on one processor a tick is an instruction.
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
+mod guests;
 mod partner;
 mod report;
 
@@ -65,6 +66,8 @@ impl Bench {
         self.retype()?;
         self.revoke()?;
         self.map()?;
+        let first = self.slots(6);
+        self.count += guests::measure(self.memory, first)?;
         // Last: the partners go on yielding.
         self.yields()
     }

@@ -86,10 +86,11 @@ pub struct IrqMode {
 /// Formats of nested page tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Nested {
+    // Not 0: that is no nested table, so that a table without address spaces is all zero and takes no room in the kernel's file.
     /// AMD's.
-    Npt,
+    Npt = 1,
     /// Intel's.
-    Ept,
+    Ept = 2,
 }
 
 /// Processors, clocks and devices.

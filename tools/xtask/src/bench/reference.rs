@@ -27,6 +27,7 @@ pub const REFERENCES: &[Reference] = &[
     reference("retype_frame", "969", ""),
     reference("revoke_per_capability", "385", "314"),
     reference("map_unmap", "1413", "1502"),
+    reference("exit_round_trip_cpuid", "", "413"),
     reference("kernel_text_bytes", "75753", "102855"),
     reference("kernel_lines", "18094", "12645"),
 ];
