@@ -124,6 +124,7 @@ impl RunOptions {
             cpus: self.cpus,
             memory: self.memory,
             icount: self.icount,
+            single_thread: false,
             debugger: self.gdb,
             window: !self.headless,
         }

@@ -39,6 +39,9 @@ pub struct Machine {
     pub memory: u32,
     /// Time by executed instructions: one instruction is one nanosecond (QEMU with one processor only).
     pub icount: bool,
+    /// All processors in one thread of the host, in turns (QEMU only): for programs that would wait for each other most of
+    /// the time, which an overcommitted host makes slow.
+    pub single_thread: bool,
     /// Wait for a debugger before the first instruction (QEMU only).
     pub debugger: bool,
     /// Show the screen in a window, if this QEMU and this desktop can.
@@ -53,6 +56,7 @@ impl Default for Machine {
             cpus: 1,
             memory: 512,
             icount: false,
+            single_thread: false,
             debugger: false,
             window: false,
         }

@@ -41,6 +41,9 @@ pub fn start(machine: &Machine, iso: &Path, directory: &Path) -> Result<Emulator
     Ok(emulator)
 }
 
+/// The word of the template for software emulation.
+const ACCELERATOR: &str = "tcg";
+
 fn arguments(machine: &Machine, iso: &Path) -> Vec<String> {
     let (cpus, memory) = (machine.cpus.to_string(), machine.memory.to_string());
     let iso = iso.to_string_lossy();
@@ -51,6 +54,11 @@ fn arguments(machine: &Machine, iso: &Path) -> Vec<String> {
         // Filled after the words are apart: a path may have spaces.
         .map(|word| fill(word, &[("cpus", &cpus), ("memory", &memory), ("iso", &iso)]))
         .collect();
+    if machine.single_thread
+        && let Some(word) = words.iter_mut().find(|word| *word == ACCELERATOR)
+    {
+        word.push_str(",thread=single");
+    }
     if machine.icount {
         words.extend(["-icount".into(), "shift=0,sleep=off".into()]);
     }
@@ -123,6 +131,13 @@ mod tests {
         assert!(follows("-cdrom", "/a b/x.iso"));
         assert!(follows("-icount", "shift=0,sleep=off"));
         assert!(!words.iter().any(|w| w == "-S"));
+        assert!(follows("-accel", "tcg"));
+        let single = Machine {
+            single_thread: true,
+            ..Machine::default()
+        };
+        let words = arguments(&single, Path::new("x.iso"));
+        assert!(words.iter().any(|w| w == "tcg,thread=single"));
     }
 
     #[test]

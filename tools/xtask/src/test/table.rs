@@ -45,6 +45,8 @@ pub struct MachineTest {
     memory: Option<u32>,
     #[serde(default)]
     icount: bool,
+    #[serde(default)]
+    single_thread: bool,
     /// Runs only with `--long`.
     #[serde(default)]
     pub long: bool,
@@ -109,8 +111,8 @@ impl Table {
                 "{name}: `icount` works with one processor only"
             );
             ensure!(
-                test.machine == Kind::Qemu || !(test.uefi || test.icount),
-                "{name}: `uefi` and `icount` are for QEMU"
+                test.machine == Kind::Qemu || !(test.uefi || test.icount || test.single_thread),
+                "{name}: `uefi`, `icount` and `single_thread` are for QEMU"
             );
             let ended = test.steps.iter().position(|s| matches!(s, Step::End(_)));
             let logs = test.steps.iter().position(|s| matches!(s, Step::Log(_)));
@@ -142,6 +144,7 @@ impl MachineTest {
             cpus: self.cpus,
             memory: self.memory.unwrap_or(default.memory),
             icount: self.icount,
+            single_thread: self.single_thread,
             ..default
         }
     }
