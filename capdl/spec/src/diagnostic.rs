@@ -157,8 +157,8 @@ impl fmt::Display for Diagnostics {
             writeln!(f, "{diagnostic}")?;
         }
         match self.0.len() {
-            1 => write!(f, "1 error in the description of the system"),
-            n => write!(f, "{n} errors in the description of the system"),
+            1 => write!(f, "1 error in the description"),
+            n => write!(f, "{n} errors in the description"),
         }
     }
 }

@@ -68,7 +68,7 @@ pub mod system;
 pub use component::{CapSpec, ComponentSpec, MapSpec, OwnObject, Restarts, Service};
 pub use diagnostic::{Diagnostic, Diagnostics, did_you_mean};
 pub use object::{ObjectKind, ObjectSpec};
-pub use parse::{parse, parse_file};
+pub use parse::{parse, parse_file, syntax_error};
 pub use quantity::{Bytes, Nanoseconds, RightsText};
 pub use source::Source;
 pub use system::{ROOT, SystemSpec};

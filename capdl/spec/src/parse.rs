@@ -7,7 +7,6 @@ use crate::quantity::Bytes;
 use crate::source::Source;
 use crate::system::{About, Services, SystemSpec};
 use serde::Deserialize;
-use std::ops::Range;
 use std::path::Path;
 use toml::Spanned;
 
@@ -116,8 +115,10 @@ fn collect_plain(objects: &mut Vec<ObjectSpec>, tables: Vec<Spanned<Plain>>, kin
     }
 }
 
-/// A fault of the text, with the component in which it stands and what is possible there.
-fn syntax_error(source: &Source, span: Range<usize>, message: &str) -> Diagnostic {
+/// A fault of the text as TOML, or as the tables that were to be read from it, with what is possible there.
+pub fn syntax_error(source: &Source, error: &toml::de::Error) -> Diagnostic {
+    let span = error.span().unwrap_or(0..0);
+    let message = error.message();
     let mut quoted = message.split('`').skip(1).step_by(2);
     let word = quoted.next().unwrap_or("");
     let known: Vec<&str> = quoted.collect();
@@ -138,9 +139,8 @@ fn syntax_error(source: &Source, span: Range<usize>, message: &str) -> Diagnosti
             .replace("expected u64", "expected a number that is not negative");
         (message.trim_end().to_string(), None)
     };
-    let mut diagnostic = Diagnostic::new(source, "syntax", span.clone(), message);
+    let mut diagnostic = Diagnostic::new(source, "syntax", span, message);
     diagnostic.help = help;
-    diagnostic.component = enclosing_component(source.text(), span.start);
     diagnostic
 }
 
@@ -167,8 +167,10 @@ fn enclosing_component(text: &str, offset: usize) -> Option<String> {
 /// tables and types that [`SystemSpec`] has.
 pub fn parse(source: &Source) -> Result<SystemSpec, Diagnostics> {
     let file: File = toml::from_str(source.text()).map_err(|error| {
-        let span = error.span().unwrap_or(0..0);
-        syntax_error(source, span, error.message())
+        let mut diagnostic = syntax_error(source, &error);
+        let offset = error.span().map_or(0, |span| span.start);
+        diagnostic.component = enclosing_component(source.text(), offset);
+        diagnostic
     })?;
     let mut objects = Vec::new();
     collect_plain(&mut objects, file.endpoint, ObjectKind::Endpoint);
