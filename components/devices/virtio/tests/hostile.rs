@@ -334,7 +334,7 @@ impl Served for Block {
 /// One device and all its registers: the script sets it up, right or wrong, and uses it, right or wrong.
 fn device_step<D: Served>(device: D, bytes: &[u8]) -> Option<()> {
     let mut script = Script(bytes);
-    let mut machine = Machine::with(device, Notifications::Ports, 1 << 19);
+    let mut machine = Machine::with(device, Notifications::Ports, 1 << 20);
     let first = script.byte()?;
     let features = match first & 3 {
         0 => Features::VERSION_1,
@@ -343,6 +343,7 @@ fn device_step<D: Served>(device: D, bytes: &[u8]) -> Option<()> {
     };
     let size = 1 << (first >> 2 & 7);
     let mut held = D::Held::default();
+    let unused = machine.free;
     let mut queues: Vec<DriverQueue<()>> = machine.start(features, size);
     let buffers = machine.alloc(0x4000);
     loop {
@@ -410,7 +411,7 @@ fn device_step<D: Served>(device: D, bytes: &[u8]) -> Option<()> {
                 machine.bus.reset();
                 machine.bus.assign().unwrap();
                 machine.faults.clear();
-                machine.free = buffers + 0x4000;
+                machine.free = unused;
                 queues = machine.start(features, size);
             }
         }
