@@ -159,6 +159,19 @@ fn one_shot_level() {
     assert_eq!(hpet.levels(), Lines::NONE);
 }
 
+#[test]
+fn an_old_status_does_not_hold_an_edge_back() {
+    let mut hpet = running();
+    hpet.set(config(2), ON | LEVEL | route(23), 0);
+    hpet.set(comparator(2), 500, 0);
+    hpet.advance(5000);
+    hpet.set(config(2), ON | route(23), 5000);
+    assert_eq!(hpet.levels(), Lines::NONE);
+    hpet.set(comparator(2), 900, 5000);
+    assert_eq!(hpet.deadline(), Some(9000));
+    assert_eq!(hpet.advance(9000), input(23));
+}
+
 /// What Linux does for its tick: set the first match, then the period.
 #[test]
 fn periodic_as_linux_sets_it() {
@@ -307,10 +320,9 @@ proptest! {
         let mut now = 0;
         for step in steps {
             let before = now / 10 / period;
-            now += step;
+            // Who asks less than once in a round of 32 bits cannot know how many there were.
+            now += if narrow { step % (1 << 34) + 1 } else { step };
             let fires = now / 10 / period > before;
-            // The comparator of 32 bits is ambiguous to who is asked less than once in a round.
-            prop_assume!(!narrow || step < 1 << 34);
             prop_assert_eq!(hpet.advance(now), if fires { input(2) } else { Lines::NONE });
         }
     }

@@ -256,6 +256,20 @@ fn priority_can_be_set() {
 }
 
 #[test]
+fn rotated_priority_decides_who_interrupts_whom() {
+    let mut pic = initialized();
+    pic.write(0x20, 0xc4);
+    pic.set_line(1, true);
+    assert_eq!(take(&mut pic), Some(0x31));
+    pic.set_line(3, true);
+    assert_eq!(take(&mut pic), None);
+    pic.set_line(6, true);
+    assert_eq!(take(&mut pic), Some(0x36), "5, 6, 7, 0, 1, 2, 3, 4");
+    pic.set_line(0, true);
+    assert_eq!(take(&mut pic), None);
+}
+
+#[test]
 fn specific_end() {
     let mut pic = initialized();
     for line in [6, 3, 1] {
@@ -325,6 +339,29 @@ fn reading_the_slave_raises_nothing() {
     assert_eq!(take(&mut pic), Some(0x38));
     pic.read(0xa1);
     assert_eq!(requests(&mut pic), (0, 0));
+}
+
+#[test]
+fn reading_the_slave_between_two_polls_raises_nothing() {
+    let mut pic = initialized();
+    pic.set_line(9, true);
+    pic.write(0x20, 0x0c);
+    assert_eq!(pic.read(0x20), 0x82);
+    pic.read(0xa1);
+    assert_eq!(requests(&mut pic), (0x00, 0x02));
+}
+
+#[test]
+fn a_polled_slave_that_wants_more_makes_an_edge() {
+    let mut pic = initialized_with(0x01, 0x03);
+    pic.set_line(9, true);
+    pic.set_line(10, true);
+    pic.write(0x20, 0x0c);
+    assert_eq!(pic.read(0x20), 0x82);
+    pic.write(0xa0, 0x0c);
+    assert_eq!(pic.read(0xa0), 0x81);
+    pic.write(0x20, END);
+    assert_eq!(take(&mut pic), Some(0x3a));
 }
 
 #[test]

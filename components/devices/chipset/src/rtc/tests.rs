@@ -93,6 +93,14 @@ fn the_divider_starts_with_half_a_second() {
 }
 
 #[test]
+fn a_change_of_rate_does_not_disturb_the_seconds() {
+    let mut rtc = Rtc::new(TIME, 0);
+    rtc.set(0x0a, 0x2f, 900 * MS);
+    assert_eq!(rtc.get(0x00, SECOND - 1), 0x57);
+    assert_eq!(rtc.get(0x00, SECOND), 0x58);
+}
+
+#[test]
 fn setting_a_register_of_a_running_clock() {
     let mut rtc = Rtc::new(TIME, 0);
     rtc.set(0x04, 0x05, 200 * MS);

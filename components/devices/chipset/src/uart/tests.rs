@@ -105,6 +105,16 @@ fn enabling_the_transmitter_interrupt_raises_it_once() {
 }
 
 #[test]
+fn enabling_the_transmitter_interrupt_while_busy_raises_nothing() {
+    let mut uart = connected();
+    uart.write(DATA, b'x');
+    uart.write(ENABLE, enable::TRANSMITTER_EMPTY);
+    assert!(!uart.irq());
+    uart.take_output();
+    assert!(uart.irq());
+}
+
+#[test]
 fn every_output_gives_an_edge() {
     let mut uart = connected();
     uart.write(ENABLE, enable::TRANSMITTER_EMPTY);
@@ -263,6 +273,17 @@ fn loopback_of_modem_lines() {
     uart.write(MODEM_CONTROL, 0);
     assert_eq!(uart.read(MODEM_STATUS), 0xb4, "end of ringing only");
     assert_eq!(uart.read(MODEM_STATUS), 0xb0, "changes are told once");
+}
+
+#[test]
+fn the_beginning_of_ringing_is_no_change() {
+    let mut uart = Uart::new();
+    uart.write(MODEM_CONTROL, 0x10);
+    uart.read(MODEM_STATUS);
+    uart.write(MODEM_CONTROL, 0x14);
+    assert_eq!(uart.read(MODEM_STATUS), 0x40);
+    uart.write(MODEM_CONTROL, 0x10);
+    assert_eq!(uart.read(MODEM_STATUS), 0x04);
 }
 
 #[test]
