@@ -34,7 +34,7 @@ pub struct Bus {
 }
 
 impl Bus {
-    /// A bus with nothing on it but the host bridge, which is `identity`.
+    /// A bus with nothing on it but the host bridge, which is `identity`, usually [`Identity::HOST_BRIDGE`].
     pub fn new(identity: Identity, windows: Windows) -> Bus {
         let mut functions = vec![None; SLOTS];
         functions[Slot::HOST_BRIDGE.index()] = Some(Function::new(identity));

@@ -80,3 +80,16 @@ pub struct Identity {
     /// Subsystem ID.
     pub subsystem: u16,
 }
+
+impl Identity {
+    /// A host bridge that no operating system has a driver or a special case for: the generic one of QEMU, from the range
+    /// that Red Hat set aside for virtual devices.
+    pub const HOST_BRIDGE: Identity = Identity {
+        vendor: 0x1b36,
+        device: 0x0008,
+        revision: 0,
+        class: 0x06_0000,
+        subsystem_vendor: 0x1af4,
+        subsystem: 0x1100,
+    };
+}

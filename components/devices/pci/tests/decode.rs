@@ -55,7 +55,7 @@ fn windows_that_are_too_small_are_named() {
         end: 0xc020,
     };
     windows.memory_high = AddressWindow::EMPTY;
-    let mut bus = Bus::new(BRIDGE, windows);
+    let mut bus = Bus::new(Identity::HOST_BRIDGE, windows);
     bus.insert(slot(1), function()).unwrap();
     bus.assign().unwrap();
     assert_eq!(bus.bar_address(slot(1), 2), Some(0xc010), "aligned");

@@ -36,11 +36,6 @@ pub trait Device {
     /// The driver wrote to the configuration, within its size. What cannot be written is ignored.
     fn write_config(&mut self, offset: usize, bytes: &[u8]);
 
-    /// Whether the driver's choice of features is one that the device can work with.
-    fn accepts(&self, _features: Features) -> bool {
-        true
-    }
-
     /// Buffers that somebody outside still works with: a reset is not done before they are back.
     fn outstanding(&self) -> usize {
         0

@@ -12,7 +12,7 @@
 //! 2. An access that the bus finds to be this device's, in whatever range: [`VirtioPci::read`], [`VirtioPci::write`].
 //!    The write's [`Effect`] says what to do next.
 //! 3. A notification, by [`Effect::Notified`] or by a doorbell that the kernel watches: serve that queue with the
-//!    methods of the device type ([`Virtio block`](block), [`console`], ...), until they give `None`. Serve all queues
+//!    methods of the device type ([`block`], [`console`], ...), until they give `None`. Serve all queues
 //!    after [`Effect::Started`], and after a monitor took over from another.
 //! 4. A back end is done with something: give it back ([`VirtioPci::complete`] of a block device, ...).
 //! 5. After each of these: send the messages that [`VirtioPci::next_message`] gives until there is none, set the

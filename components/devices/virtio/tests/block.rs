@@ -416,6 +416,16 @@ fn answers_out_of_order_and_for_nothing() {
         assert_eq!(again, Err(UnknownTag(tag)));
     }
     assert_eq!(disk.machine.device.outstanding(), 0);
+    // The same buffer has another name the next time.
+    let next = request(disk.ask(OUT, 0, 512, 0)).tag;
+    let old = *tags
+        .iter()
+        .find(|tag| tag.number() as u32 == next.number() as u32)
+        .unwrap();
+    let memory = &disk.machine.memory;
+    let late = disk.machine.device.complete(memory, old, Ok(()));
+    assert_eq!(late, Err(UnknownTag(old)));
+    assert_eq!(disk.complete(next, Ok(())), (0, 1));
     for number in [0, 1 << 16, 255, 256, u64::MAX, 1 << 32] {
         let tag = Tag::from_number(number);
         let memory = &disk.machine.memory;

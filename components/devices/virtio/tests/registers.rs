@@ -294,7 +294,14 @@ fn vectors_beyond_the_table_are_none() {
 fn every_port_of_a_queue_notifies_it() {
     let mut machine = machine();
     let port = machine.layout.notify;
-    for (offset, size, queue) in [(0, 2, 0), (4, 2, 1), (4, 1, 1), (0, 4, 0), (5, 1, 1)] {
+    for (offset, size, queue) in [
+        (0, 2, 0),
+        (4, 2, 1),
+        (4, 1, 1),
+        (0, 4, 0),
+        (5, 1, 1),
+        (0, 8, 0),
+    ] {
         machine.out(port + offset, size, 0xffff);
         assert_eq!(machine.effects.pop_back(), Some(Effect::Notified(queue)));
     }
@@ -381,6 +388,10 @@ fn the_configuration_ends_where_it_ends() {
     assert_eq!(machine.read(base + 12, 1), 0xff);
     assert_eq!(machine.read(base + 10, 4), 0xffff_ffff);
     machine.effects.clear();
+    // The first half is there, and the second is not.
+    machine.write(base + 8, 8, u64::from(b'?'));
+    assert_eq!(machine.effects.pop_back(), Some(Effect::Configured));
+    assert_eq!(machine.device.take_emergency(), Some(b'?'));
     machine.write(base + 12, 4, 1);
     assert_eq!(machine.effects.pop_back(), Some(Effect::None));
     assert_eq!(Machine::new(Entropy).layout.config, None);

@@ -18,15 +18,6 @@ pub const WINDOWS: Windows = Windows {
     },
 };
 
-pub const BRIDGE: Identity = Identity {
-    vendor: 0x1b36,
-    device: 0x0008,
-    revision: 0,
-    class: 0x06_0000,
-    subsystem_vendor: 0x1af4,
-    subsystem: 0x1100,
-};
-
 pub const DEVICE: Identity = Identity {
     vendor: 0x1af4,
     device: 0x1042,
@@ -61,7 +52,7 @@ pub fn slot(number: u8) -> Slot {
 }
 
 pub fn bus(slots: &[u8]) -> Bus {
-    let mut bus = Bus::new(BRIDGE, WINDOWS);
+    let mut bus = Bus::new(Identity::HOST_BRIDGE, WINDOWS);
     for number in slots {
         bus.insert(slot(*number), function()).unwrap();
     }

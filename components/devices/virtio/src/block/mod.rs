@@ -56,6 +56,8 @@ pub struct Block {
     options: BlockOptions,
     queue_sizes: Vec<u16>,
     pending: PendingTable,
+    /// Requests so far.
+    sequence: u32,
 }
 
 impl Block {
@@ -67,6 +69,7 @@ impl Block {
             options,
             queue_sizes: alloc::vec![QUEUE_SIZE; queues],
             pending: PendingTable::new(options.queues, QUEUE_SIZE),
+            sequence: 0,
         }
     }
 
@@ -148,7 +151,6 @@ impl VirtioPci<Block> {
             }
             Ok(true) => {}
         }
-        let tag = Tag::new(self.core.epoch(), queue, chain.id());
         let durable = !self.core.has(FEATURE_FLUSH);
         let outcome = match self
             .device
@@ -163,6 +165,9 @@ impl VirtioPci<Block> {
         };
         match outcome {
             request::Outcome::Ask(operation) => {
+                let sequence = self.device.sequence.wrapping_add(1);
+                self.device.sequence = sequence;
+                let tag = Tag::new(sequence, queue, chain.id());
                 let request = Request { tag, operation };
                 self.device.pending.insert(Pending { request, chain });
                 Some(Event::Request(request))

@@ -8,13 +8,14 @@ use super::header::{HEADER, RequestHeader, Segment, UNMAP, kind};
 use crate::memory::{GuestMemory, OutsideMemory};
 use crate::queue::Chain;
 
-/// Names a request that is not answered. Not used again before it is, nor after a reset.
+/// Names a request. It takes 2^32 requests until one is used again, so that an answer that comes twice or too late is not
+/// taken for that of another request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Tag(u64);
 
 impl Tag {
-    pub(super) fn new(epoch: u32, queue: u16, id: u16) -> Tag {
-        Tag(u64::from(epoch) << 32 | u64::from(queue) << 16 | u64::from(id))
+    pub(super) fn new(sequence: u32, queue: u16, id: u16) -> Tag {
+        Tag(u64::from(sequence) << 32 | u64::from(queue) << 16 | u64::from(id))
     }
 
     /// As a number, to be sent to a back end.
@@ -106,7 +107,7 @@ pub enum Failure {
     Unsupported,
 }
 
-/// No request with this tag is pending: it was answered already, or a reset has come between.
+/// No request with this tag is pending: it was answered already, or was given up by a reset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnknownTag(pub Tag);
 

@@ -257,7 +257,7 @@ impl Core {
         // A driver cannot clear a bit but by reset (2.1.1), so writing less changes nothing.
         let new = (Status::from_bits_truncate(value) & Status::DRIVERS) - self.status;
         self.status |= new & (Status::ACKNOWLEDGE | Status::DRIVER | Status::FAILED);
-        if new.contains(Status::FEATURES_OK) && self.features_fit(device) {
+        if new.contains(Status::FEATURES_OK) && self.features_fit() {
             self.status |= Status::FEATURES_OK;
         }
         if new.contains(Status::DRIVER_OK) && self.status.contains(Status::FEATURES_OK) {
@@ -271,11 +271,10 @@ impl Core {
     }
 
     /// Whether the driver's features can be worked with (2.2.2): none that was not offered, and VERSION_1.
-    fn features_fit(&self, device: &impl Device) -> bool {
+    fn features_fit(&self) -> bool {
         !self.accepted_unknown
             && self.offered.contains(self.accepted)
             && self.accepted.contains(Features::VERSION_1)
-            && device.accepts(self.accepted)
     }
 
     /// The driver enabled a queue. From here on its settings are fixed.

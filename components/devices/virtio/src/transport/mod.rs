@@ -94,13 +94,15 @@ impl<D: Device> VirtioPci<D> {
 
     /// Writes `size` bytes (1, 2, 4 or 8) at `offset` of range `bar`.
     pub fn write(&mut self, bar: u8, offset: u64, size: u8, value: u64) -> Effect {
-        if size == 8 {
-            // A 64-bit field is two fields of 32 bits (4.1.3); no others are so wide, so the first has no effect.
-            let _ = self.write(bar, offset, 4, value & ones(4));
-            return self.write(bar, offset.saturating_add(4), 4, value >> 32);
-        }
         let value = value & ones(size);
-        match Region::at(bar, offset) {
+        let region = Region::at(bar, offset);
+        if size == 8 && !matches!(region, Some((Region::Notify, _))) {
+            // A 64-bit field is two fields of 32 bits (4.1.3).
+            let low = self.write(bar, offset, 4, value & ones(4));
+            let high = self.write(bar, offset.saturating_add(4), 4, value >> 32);
+            return if high == Effect::None { low } else { high };
+        }
+        match region {
             Some((Region::Common, at)) => self.core.write_common(&mut self.device, at, size, value),
             Some((Region::Device, at)) => self.write_config(at, size, value),
             Some((Region::Notify, at)) => {

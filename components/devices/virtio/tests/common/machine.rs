@@ -66,14 +66,6 @@ impl<D: Device> Machine<D> {
 
     /// A machine with so many bytes of memory in each part.
     pub fn with(device: D, notifications: Notifications, bytes: usize) -> Machine<D> {
-        let identity = Identity {
-            vendor: 0x1b36,
-            device: 8,
-            revision: 0,
-            class: 0x06_0000,
-            subsystem_vendor: 0,
-            subsystem: 0,
-        };
         let windows = Windows {
             memory: AddressWindow {
                 start: 0xe000_0000,
@@ -86,7 +78,7 @@ impl<D: Device> Machine<D> {
             },
         };
         let device = VirtioPci::new(device);
-        let mut bus = Bus::new(identity, windows);
+        let mut bus = Bus::new(Identity::HOST_BRIDGE, windows);
         bus.insert(slot(), device.function(notifications).unwrap())
             .unwrap();
         bus.assign().unwrap();
