@@ -101,8 +101,8 @@ fn cargo_build(
     binaries: &[String],
     description: Option<&Path>,
 ) -> Result<()> {
-    let mut command = toolchain.cargo();
-    command.args(["build", "--quiet", "--target", MACHINE]);
+    let mut command = toolchain.cargo_for_machine("build");
+    command.arg("--quiet");
     if let [first, ..] = binaries {
         command.args(["--profile", profile(first)]);
     }

@@ -16,6 +16,8 @@ pub struct Toolchain {
     rustc: PathBuf,
     /// Set where the tool chain does not carry `rust-lld`.
     linker: Option<&'static str>,
+    /// Set where the libraries for the machine lie elsewhere than with the compiler.
+    libraries: Option<String>,
     environment: Vec<(&'static str, OsString)>,
 }
 
@@ -29,6 +31,7 @@ impl Toolchain {
             cargo: variable("CARGO", "cargo"),
             rustc: variable("RUSTC", "rustc"),
             linker: None,
+            libraries: None,
             environment: Vec::new(),
         };
         toolchain.find_linker();
@@ -46,6 +49,7 @@ impl Toolchain {
             cargo: "/usr/bin/cargo".into(),
             rustc: "/usr/bin/rustc".into(),
             linker: None,
+            libraries: None,
             // Without these, cargo takes whatever stands first in PATH.
             environment: vec![
                 ("RUSTC", "/usr/bin/rustc".into()),
@@ -56,6 +60,12 @@ impl Toolchain {
         };
         toolchain.find_linker();
         Some(toolchain)
+    }
+
+    /// The same tool chain, with the libraries for the machine from a directory of their own.
+    pub fn with_libraries(mut self, directory: &str) -> Self {
+        self.libraries = Some(directory.to_owned());
+        self
     }
 
     fn find_linker(&mut self) {
@@ -80,8 +90,19 @@ impl Toolchain {
     pub fn cargo(&self) -> Command {
         let mut command = self.command(&self.cargo);
         command.current_dir(crate::workspace::root());
+        command
+    }
+
+    /// A cargo command on what is built for the machine.
+    pub fn cargo_for_machine(&self, subcommand: &str) -> Command {
+        let mut command = self.cargo();
+        command.args([subcommand, "--target", MACHINE]);
         if let Some(linker) = self.linker {
             command.env("CARGO_TARGET_X86_64_UNKNOWN_NONE_LINKER", linker);
+        }
+        if let Some(directory) = &self.libraries {
+            let (name, value) = search_flags(directory, |name| std::env::var(name).ok());
+            command.env(name, value);
         }
         command
     }
@@ -124,6 +145,7 @@ impl Toolchain {
             .args(["--edition=2024", "--crate-name=probe", "--crate-type=rlib"])
             .args(["--emit=metadata", "--target", MACHINE, "-o"])
             .arg(&metadata)
+            .args(self.libraries.iter().flat_map(|l| ["-L", l]))
             .arg("-")
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
@@ -133,6 +155,25 @@ impl Toolchain {
         let _ = std::fs::remove_file(metadata);
         works
     }
+}
+
+/// The variable, and its value, by which cargo lets the compiler look for libraries in a directory, beside what
+/// the user's variables say. The name of the directory has no spaces.
+fn search_flags(
+    directory: &str,
+    variable: impl Fn(&str) -> Option<String>,
+) -> (&'static str, String) {
+    const ENCODED: &str = "CARGO_ENCODED_RUSTFLAGS";
+    const GENERAL: &str = "RUSTFLAGS";
+    const TARGET: &str = "CARGO_TARGET_X86_64_UNKNOWN_NONE_RUSTFLAGS";
+    // Cargo looks only at the first of them that is set.
+    let (name, separator) = [(ENCODED, "\x1f"), (GENERAL, " "), (TARGET, " ")]
+        .into_iter()
+        .find(|(name, _)| variable(name).is_some())
+        .unwrap_or((TARGET, " "));
+    let before = variable(name).filter(|flags| !flags.is_empty());
+    let flags = before.iter().map(String::as_str).chain(["-L", directory]);
+    (name, flags.collect::<Vec<_>>().join(separator))
 }
 
 fn parse_minor(version: &str) -> Option<u32> {
@@ -147,6 +188,29 @@ fn parse_minor(version: &str) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn flags_of_the_user_stay() {
+        let flags = |set: &[(&str, &str)]| {
+            let variable = |name: &str| set.iter().find(|s| s.0 == name).map(|s| s.1.to_owned());
+            search_flags("/l", variable)
+        };
+        let target = "CARGO_TARGET_X86_64_UNKNOWN_NONE_RUSTFLAGS";
+        assert_eq!(flags(&[]), (target, "-L /l".into()));
+        assert_eq!(flags(&[(target, "-g")]), (target, "-g -L /l".into()));
+        assert_eq!(
+            flags(&[(target, "-g"), ("RUSTFLAGS", "-Dwarnings")]),
+            ("RUSTFLAGS", "-Dwarnings -L /l".into())
+        );
+        assert_eq!(
+            flags(&[("RUSTFLAGS", "-a"), ("CARGO_ENCODED_RUSTFLAGS", "-b")]),
+            ("CARGO_ENCODED_RUSTFLAGS", "-b\x1f-L\x1f/l".into())
+        );
+        assert_eq!(
+            flags(&[("CARGO_ENCODED_RUSTFLAGS", "")]),
+            ("CARGO_ENCODED_RUSTFLAGS", "-L\x1f/l".into())
+        );
+    }
 
     #[test]
     fn minor_version_is_read() {

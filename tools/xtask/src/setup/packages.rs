@@ -120,6 +120,10 @@ pub fn ensure(needs: &[Need]) -> Result<()> {
     if names.is_empty() {
         return Ok(());
     }
+    if !can_be_root() {
+        // Whoever has to ask somebody else asks once, for all that any command needs.
+        check_can_install(&missing(PACKAGES, &Need::ALL))?;
+    }
     install(&names)?;
     let still = missing(PACKAGES, needs);
     if !still.is_empty() {
@@ -132,16 +136,27 @@ pub fn ensure(needs: &[Need]) -> Result<()> {
     Ok(())
 }
 
-/// Installs Debian packages; fetches the package lists only if that fails without them. Never removes one.
-pub fn install(names: &[&str]) -> Result<()> {
+/// Fails, with the command for whoever can, if these packages cannot be installed from here.
+pub fn check_can_install(names: &[&str]) -> Result<()> {
+    let names = names.join(" ");
     if process::find("apt-get").is_none() {
+        bail!("no apt-get here; install what these Debian packages hold: {names}");
+    }
+    if !can_be_root() {
         bail!(
-            "no apt-get here; install what these Debian packages hold: {}",
-            names.join(" ")
+            "Debian packages are missing, this is not root, and there is no sudo. \
+             Have root run this, then start again:\n    \
+             apt-get update && apt-get install --no-install-recommends {names}"
         );
     }
+    Ok(())
+}
+
+/// Installs Debian packages; fetches the package lists only if that fails without them. Never removes one.
+pub fn install(names: &[&str]) -> Result<()> {
+    check_can_install(names)?;
     note(format!("installing packages: {}", names.join(" ")));
-    let quiet = as_root(&apt_install(names))?
+    let quiet = as_root(&apt_install(names))
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
@@ -151,12 +166,12 @@ pub fn install(names: &[&str]) -> Result<()> {
         return Ok(());
     }
     update()?;
-    process::run(&mut as_root(&apt_install(names))?)
+    process::run(&mut as_root(&apt_install(names)))
 }
 
 /// Fetches the package lists.
 pub fn update() -> Result<()> {
-    process::run(&mut as_root(&["apt-get", "update", "-qq"])?)
+    process::run(&mut as_root(&["apt-get", "update", "-qq"]))
 }
 
 /// The version that apt-get would install, if it knows the package.
@@ -174,7 +189,6 @@ fn parse_candidate(policy: &str) -> Option<String> {
 
 fn apt_install<'a>(names: &[&'a str]) -> Vec<&'a str> {
     let mut words = vec![
-        "env",
         "DEBIAN_FRONTEND=noninteractive",
         "apt-get",
         "install",
@@ -187,23 +201,25 @@ fn apt_install<'a>(names: &[&'a str]) -> Vec<&'a str> {
     words
 }
 
-/// The command as root: as it is, or by sudo; an error that says what to run if neither is possible.
-pub fn as_root(words: &[&str]) -> Result<Command> {
-    let root = rustix::process::geteuid().is_root();
-    if !root && process::find("sudo").is_none() {
-        bail!(
-            "not root and no sudo here; run this as root, then start again: {}",
-            words.join(" ")
-        );
-    }
-    let mut words = words.iter();
-    let mut command = if root {
-        Command::new(words.next().context("an empty command")?)
+fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+fn can_be_root() -> bool {
+    is_root() || process::find("sudo").is_some()
+}
+
+/// The command as root: as it is, or by sudo. The first words may set variables.
+fn as_root(words: &[&str]) -> Command {
+    let mut command = if is_root() {
+        Command::new("env")
     } else {
-        Command::new("sudo")
+        let mut sudo = Command::new("sudo");
+        sudo.arg("env");
+        sudo
     };
     command.args(words);
-    Ok(command)
+    command
 }
 
 /// Makes sure that the tool chain has its formatter and its linter.

@@ -20,9 +20,12 @@ pub fn ensure() -> Result<Toolchain> {
     if current.has_machine_target() {
         return Ok(current);
     }
-    let debian = Toolchain::debian().filter(recent);
-    if let Some(debian) = debian.filter(Toolchain::has_machine_target) {
-        return Ok(debian);
+    if let Some(debian) = Toolchain::debian().filter(recent) {
+        let built = library_directory().map(|place| debian.clone().with_libraries(&place));
+        let built = built.ok().filter(Toolchain::has_machine_target);
+        if let Some(toolchain) = built.or(Some(debian).filter(Toolchain::has_machine_target)) {
+            return Ok(toolchain);
+        }
     }
     if process::find("rustup").is_some() {
         note(format!("rustup: adding the target {MACHINE}"));
@@ -62,50 +65,88 @@ fn recent(toolchain: &Toolchain) -> bool {
 
 /// Debian ships the compiler and the library's source, but not the library for this target.
 fn from_debian() -> Result<Toolchain> {
-    if Toolchain::debian().filter(recent).is_none() {
-        // The lists may be missing, or from before it came.
-        if !debian_offers_rust() {
-            packages::update()?;
-        }
-        if !debian_offers_rust() {
-            bail!("this distribution has no package rustc-web of Rust 1.{REQUIRED_MINOR} or later");
-        }
-        packages::install(&["rustc-web", "cargo-web"])?;
-    }
-    let Some(toolchain) = Toolchain::debian().filter(recent) else {
-        bail!(
-            "the packages rustc-web and cargo-web did not bring Rust 1.{REQUIRED_MINOR} or later"
-        );
+    let toolchain = match Toolchain::debian().filter(recent) {
+        Some(toolchain) => toolchain,
+        None => install_compiler()?,
     };
     if !source_is_there(&toolchain)? {
         packages::install(&["rust-web-src"])?;
     }
+    let place = library_directory()?;
     let step = Step::start(format!(
         "building the standard library for {MACHINE} (once)"
     ));
-    let place = std::env::temp_dir().join(format!("pagurus-std-{}", std::process::id()));
-    let result = build_and_copy(&toolchain, &place);
+    let scratch = std::env::temp_dir().join(format!("pagurus-std-{}", std::process::id()));
+    let result = build_and_copy(&toolchain, &scratch, Path::new(&place));
     // What remains in the temporary directory is only untidy.
-    let _ = std::fs::remove_dir_all(&place);
+    let _ = std::fs::remove_dir_all(&scratch);
     result?;
     step.done();
+    let toolchain = toolchain.with_libraries(&place);
     if !toolchain.has_machine_target() {
-        bail!("the standard library was built, but the compiler does not accept it");
+        bail!("the standard library was built in {place}, but the compiler does not accept it");
     }
     Ok(toolchain)
 }
 
-fn build_and_copy(toolchain: &Toolchain, scratch: &Path) -> Result<()> {
-    let place = toolchain
-        .sysroot()?
-        .join("lib/rustlib")
-        .join(MACHINE)
-        .join("lib");
+fn install_compiler() -> Result<Toolchain> {
+    let names = ["rustc-web", "cargo-web", "rust-web-src"];
+    packages::check_can_install(&names)?;
+    // The lists may be missing, or from before it came.
+    if !debian_offers_rust() {
+        packages::update()?;
+    }
+    if !debian_offers_rust() {
+        bail!("this distribution has no package rustc-web of Rust 1.{REQUIRED_MINOR} or later");
+    }
+    packages::install(&names)?;
+    Toolchain::debian().filter(recent).with_context(|| {
+        format!(
+            "the packages rustc-web and cargo-web did not bring Rust 1.{REQUIRED_MINOR} or later"
+        )
+    })
+}
+
+/// Where the libraries go that are built here: to the user's other caches, because what lies beside the compiler
+/// belongs to Debian's packages.
+fn library_directory() -> Result<String> {
+    let absolute = |name| {
+        std::env::var_os(name)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+    };
+    let cache = absolute("XDG_CACHE_HOME")
+        .or_else(|| Some(absolute("HOME")?.join(".cache")))
+        .context("neither HOME nor XDG_CACHE_HOME names a directory")?;
+    directory_in(&cache)
+}
+
+fn directory_in(cache: &Path) -> Result<String> {
+    let place = cache.join("pagurus").join(MACHINE);
+    match place.to_str() {
+        Some(text) if !text.contains(char::is_whitespace) => Ok(text.to_owned()),
+        _ => bail!(
+            "{} has a space in its name, or characters that are not UTF-8: cargo could not pass it on. \
+             Let XDG_CACHE_HOME name another directory",
+            place.display()
+        ),
+    }
+}
+
+fn build_and_copy(toolchain: &Toolchain, scratch: &Path, place: &Path) -> Result<()> {
     let libraries = build_standard_library(toolchain, scratch)?;
     note(format!("copying it to {}", place.display()));
-    libraries
-        .iter()
-        .try_for_each(|library| install_file(library, &place))
+    // Those of another compiler.
+    if place.exists() {
+        std::fs::remove_dir_all(place).with_context(|| format!("clearing {}", place.display()))?;
+    }
+    std::fs::create_dir_all(place).with_context(|| format!("creating {}", place.display()))?;
+    for library in libraries {
+        let name = library.file_name().context("a library without a name")?;
+        std::fs::copy(&library, place.join(name))
+            .with_context(|| format!("copying {}", library.display()))?;
+    }
+    Ok(())
 }
 
 fn source_is_there(toolchain: &Toolchain) -> Result<bool> {
@@ -130,6 +171,7 @@ fn build_standard_library(toolchain: &Toolchain, place: &Path) -> Result<Vec<Pat
             // The flag for the library's source is not stable; the compiler is the one that came with it.
             .env("RUSTC_BOOTSTRAP", "1")
             .env("CARGO_TARGET_DIR", place.join("target"))
+            .env_remove("CARGO_ENCODED_RUSTFLAGS")
             // As in the libraries that rustup brings: the kernel is optimised together with them.
             .env("RUSTFLAGS", "-Cembed-bitcode=yes")
             .args(["build", "--release", "--target", MACHINE])
@@ -165,21 +207,23 @@ fn is_library(file: &str) -> bool {
     })
 }
 
-fn install_file(file: &Path, directory: &Path) -> Result<()> {
-    let (file, directory) = (file.to_string_lossy(), directory.to_string_lossy());
-    process::run(&mut packages::as_root(&[
-        "install", "-D", "-m", "644", "-t", &directory, &file,
-    ])?)
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{is_library, minor_of_package};
+    use super::{directory_in, is_library, minor_of_package};
+    use std::path::Path;
 
     #[test]
     fn versions_of_packages() {
         assert_eq!(minor_of_package("1.96.0+dfsg1-1~deb12u2"), Some(96));
         assert_eq!(minor_of_package("2.0.0"), None);
+    }
+
+    #[test]
+    fn a_directory_that_cargo_cannot_name_is_refused() {
+        let place = directory_in(Path::new("/home/a/.cache")).unwrap();
+        assert!(place.starts_with("/home/a/.cache/pagurus/"));
+        let error = directory_in(Path::new("/home/a b")).unwrap_err();
+        assert!(error.to_string().contains("XDG_CACHE_HOME"));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::result::TestResult;
 use super::table::Table;
 use crate::system::{self, System};
-use crate::toolchain::{MACHINE, Toolchain};
+use crate::toolchain::Toolchain;
 use crate::workspace::Workspace;
 use crate::{bench, compile, graph, process};
 use anyhow::Result;
@@ -77,8 +77,8 @@ fn lint_machine(workspace: &Workspace, toolchain: &Toolchain) -> Result<Vec<Comm
         components,
     ];
     let command = |programs| {
-        let mut command = toolchain.cargo();
-        command.args(["clippy", "--quiet", "--release", "--target", MACHINE]);
+        let mut command = toolchain.cargo_for_machine("clippy");
+        command.args(["--quiet", "--release"]);
         for package in workspace.packages_within(programs)? {
             command.args(["--package", package]);
         }
