@@ -63,6 +63,11 @@ impl TestMemory {
         self.put(address, &value.to_le_bytes());
     }
 
+    /// Where the lower part is in our own memory, for those who use it by pointers.
+    pub fn pointer(&self) -> *mut u8 {
+        self.low.as_ptr().cast_mut().cast()
+    }
+
     /// Everything in it.
     pub fn contents(&self) -> Vec<u16> {
         self.low
