@@ -206,6 +206,7 @@ impl Cell {
         make(Kind::Frame, 12, place::FRAMES, 3)?;
         make(Kind::Frame, 16, place::LARGE_FRAME, 1)?;
         make(Kind::TraceBuffer, 12, place::TRACE, 1)?;
+        make(Kind::Timer, 0, place::TIMERS, 4)?;
         for n in 0..2 {
             let badge = Mint::Badge(1 << (self.number % 32));
             give(place::COMMON_ENDPOINTS + n, w.endpoints + n, badge)?;

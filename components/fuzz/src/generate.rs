@@ -10,6 +10,7 @@ use pagurus_rt::abi::method::{MINT_BADGE, MINT_PLAIN, MINT_RANGE, Method, Method
 use pagurus_rt::abi::method::{REGISTER_COUNT, ThreadBinding};
 use pagurus_rt::abi::{Kind, MessageInfo, Syscall};
 use pagurus_rt::syscall::Registers;
+use pagurus_rt::time::ticks;
 
 /// How often each method comes, in proportion; those that are not here once.
 const WEIGHTS: &[(Method, u64)] = &[
@@ -28,6 +29,8 @@ const WEIGHTS: &[(Method, u64)] = &[
     (Method::FrameMap, 14),
     (Method::FrameUnmap, 4),
     (Method::IrqAck, 3),
+    (Method::TimerBind, 2),
+    (Method::TimerArm, 8),
 ];
 
 /// Makes calls for one fuzzer.
@@ -307,6 +310,7 @@ impl Generator {
                     Some(ThreadBinding::AddressSpace) => Kind::AddressSpace,
                     Some(ThreadBinding::FaultEndpoint) => Kind::Endpoint,
                     Some(ThreadBinding::Notification) => Kind::Notification,
+                    Some(ThreadBinding::Vcpu) => Kind::Vcpu,
                     Some(ThreadBinding::IpcBuffer) | None => Kind::Frame,
                 };
                 let offset = self.random.of(&[0, 0, 0, 4096, 12288, 1, 1 << 40]);
@@ -353,6 +357,17 @@ impl Generator {
                 )
             }
             Method::IrqBind => (0, [self.slot_of(Kind::Notification), 0, 0, 0]),
+            Method::TimerBind => (0, [self.slot_of(Kind::Notification), 0, 0, 0]),
+            Method::TimerArm => {
+                // From ticks to a second.
+                let bits = self.random.below(32);
+                let ahead = self.random.below(1 << bits);
+                let deadline = match self.random.below(20) {
+                    0 => self.random.of(&[0, 1, u64::MAX]),
+                    _ => ticks() + ahead,
+                };
+                (0, [deadline, 0, 0, 0])
+            }
             Method::TraceAttach => (0, [self.slot_of(Kind::Cpu), 0, 0, 0]),
             Method::TraceDrain => (0, [self.random.of(&[8, 100, 1920, u64::MAX]), 0, 0, 0]),
             Method::PortIn | Method::PortOut => {
@@ -370,7 +385,11 @@ impl Generator {
     }
 
     fn retype(&mut self) -> (u64, [u64; 4]) {
-        let kind = self.random.of(&Kind::ALL);
+        let kind = match self.random.of(&Kind::ALL) {
+            // A thread that is given a virtual processor gets its FPU registers too, and would take them for spoilt.
+            Kind::Vcpu | Kind::GuestSpace => Kind::Endpoint,
+            kind => kind,
+        };
         let bits = match kind {
             Kind::Untyped => 6 + self.random.below(12),
             Kind::Frame => self.random.of(&[12, 12, 12, 13, 16, 11]),
@@ -465,6 +484,9 @@ fn subject(method: Method) -> Kind {
         8 => Kind::IrqHandler,
         9 => Kind::IoPort,
         0xa => Kind::TraceBuffer,
+        0xc => Kind::GuestSpace,
+        0xd => Kind::Vcpu,
+        0xe => Kind::Timer,
         _ => Kind::KernelControl,
     }
 }

@@ -88,6 +88,8 @@ pub mod place {
     pub const TRACE: u32 = 48;
     /// The endpoint where faults are dealt with.
     pub const FAULTS: u32 = 49;
+    /// Own timers.
+    pub const TIMERS: u32 = 50;
 }
 
 /// What a fuzzer's CNode begins with: first place, how many, kind.
@@ -106,4 +108,5 @@ pub const INITIAL: &[(u32, u32, Kind)] = &[
     (place::PORTS, 2, Kind::IoPort),
     (place::TRACE, 1, Kind::TraceBuffer),
     (place::FAULTS, 1, Kind::Endpoint),
+    (place::TIMERS, 4, Kind::Timer),
 ];

@@ -48,6 +48,12 @@ const OUT_OF_REACH: &[Method] = &[
     Method::KernelHalt,
     Method::KernelWrite,
     Method::KernelStats,
+    Method::GuestSpaceInfo,
+    Method::GuestSpaceQuery,
+    Method::VcpuBind,
+    Method::VcpuUnbind,
+    Method::VcpuLoad,
+    Method::VcpuStore,
 ];
 
 fn main(boot: &'static BootInfo) -> Result<(), Failure> {
@@ -134,7 +140,8 @@ fn coverage(supervisor: &Supervisor) -> Outcome {
             ));
         }
     }
-    for call in Syscall::ALL {
+    // No fuzzer has a guest.
+    for call in Syscall::ALL.into_iter().filter(|c| *c != Syscall::Run) {
         if syscalls & 1 << call as u8 == 0 {
             return Err(Failure::Broken(
                 "a system call never succeeded",

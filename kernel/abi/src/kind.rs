@@ -59,11 +59,13 @@ pub enum Kind {
     GuestSpace = 16,
     /// A virtual processor.
     Vcpu = 17,
+    /// Signals a notification at a time.
+    Timer = 18,
 }
 
 impl Kind {
     /// Every kind, in numeric order.
-    pub const ALL: [Kind; 18] = [
+    pub const ALL: [Kind; 19] = [
         Kind::Empty,
         Kind::Untyped,
         Kind::CNode,
@@ -82,6 +84,7 @@ impl Kind {
         Kind::KernelControl,
         Kind::GuestSpace,
         Kind::Vcpu,
+        Kind::Timer,
     ];
 
     /// The kind with this number, if there is one.
@@ -122,7 +125,7 @@ impl Kind {
             ),
             // 4 KiB: the registers and links take less than 1 KiB, the rest is the XSAVE area.
             Kind::Thread => (12, size_bits == 0),
-            Kind::SchedContext => (7, size_bits == 0),
+            Kind::SchedContext | Kind::Timer => (7, size_bits == 0),
             // A page for the control block of the machine, a page like a thread's.
             Kind::Vcpu => (13, size_bits == 0),
             Kind::Endpoint | Kind::Notification | Kind::Reply => (6, size_bits == 0),
@@ -157,6 +160,7 @@ impl Kind {
             Kind::KernelControl => "kernel-control",
             Kind::GuestSpace => "guest-space",
             Kind::Vcpu => "vcpu",
+            Kind::Timer => "timer",
         }
     }
 }

@@ -177,6 +177,19 @@ methods! {
     VcpuLoad = 0xd2;
     /// Stores the [`Groups`](crate::vcpu::Groups) `a0` of its state into its page. It must not be running.
     VcpuStore = 0xd3;
+
+    /// Lets the timer signal notification `a0` (by its badge). `AlreadyBound` if it has one.
+    TimerBind = 0xe0;
+    /// Takes the notification away and so disarms the timer, as its deletion or revocation does.
+    TimerUnbind = 0xe1;
+    /// Signals the notification once, when the time stamp counter reaches `a0`; at once if it has. Replaces an earlier
+    /// deadline. The processor that makes the call is the one that is interrupted then. `InvalidArgument` for 0,
+    /// `NotBound` without a notification.
+    TimerArm = 0xe2;
+    /// Takes the deadline back: `r0` 1 if the timer was armed and will not fire now, 0 if there was nothing to take back.
+    TimerDisarm = 0xe3;
+    /// `r0` the deadline, or 0 if the timer is not armed; `r1` the processor on which it is armed, or 0.
+    TimerInfo = 0xe4;
 }
 
 /// `CNodeMint`: `a3` is not used.
@@ -416,7 +429,7 @@ pub enum Invariant {
     Containers = 7,
     /// Queues of endpoints and notifications agree with the states of their threads.
     Queues = 8,
-    /// Ready queues agree with the states of threads and SchedContexts.
+    /// Ready and release queues agree with the states of threads and SchedContexts, and queues of timers with the timers.
     Scheduling = 9,
     /// A mapping recorded in a capability is what the page tables say.
     Mappings = 10,

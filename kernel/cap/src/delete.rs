@@ -44,11 +44,18 @@ pub enum Outcome {
 }
 
 /// What the original in `id` holds, if it is one.
+#[inline]
 fn contents<O: Objects + ?Sized>(o: &mut O, id: SlotId) -> Contents {
-    let slot = *o.slot(id);
-    if !slot.is_original() {
+    if !o.slot(id).is_original() {
         return Search::Empty;
     }
+    contents_of_original(o, id)
+}
+
+/// Not inlined, to keep the way of derived capabilities short.
+#[inline(never)]
+fn contents_of_original<O: Objects + ?Sized>(o: &mut O, id: SlotId) -> Contents {
+    let slot = *o.slot(id);
     match CNode::of(&slot) {
         Some(c) => cnode::next_used(o, c),
         None => o.bindings(id),
@@ -120,6 +127,11 @@ pub fn revoke<O: Objects + ?Sized>(o: &mut O, id: SlotId) -> Outcome {
 pub const fn is_container(kind: Kind) -> bool {
     matches!(
         kind,
-        Kind::CNode | Kind::Thread | Kind::SchedContext | Kind::IrqHandler | Kind::Vcpu
+        Kind::CNode
+            | Kind::Thread
+            | Kind::SchedContext
+            | Kind::IrqHandler
+            | Kind::Vcpu
+            | Kind::Timer
     )
 }

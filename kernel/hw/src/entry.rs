@@ -466,7 +466,7 @@ fn dispatch(cpu: &PerCpu, kernel: &mut Kernel<Hardware>) {
         kernel.counters.interrupts += 1;
         match Vector::decode(vector) {
             Vector::Irq(gsi) => kernel.interrupt(gsi),
-            Vector::Timer => kernel.timer(),
+            Vector::Timer => kernel.timer_rang(),
             Vector::Ipi => kernel.kicked(),
             _ => {}
         }

@@ -16,7 +16,7 @@ use pagurus_ipc::{
     Endpoint, EndpointId, Notification, NotificationId, Reply, ReplyId, Thread, ThreadId,
 };
 use pagurus_paging::PhysMem;
-use pagurus_sched::{ScId, SchedContext};
+use pagurus_sched::{ScId, SchedContext, Timer, TimerId};
 use pagurus_syscall::{Event, IRQS, IrqMode, Kernel, Machine, Memory, Nested};
 use pagurus_vcpu::object::STATE_OFFSET;
 use pagurus_vcpu::{Vcpu, VcpuId};
@@ -113,6 +113,7 @@ impl Memory for Hardware {
         endpoint, endpoint_mut, EndpointId, Endpoint;
         notification, notification_mut, NotificationId, Notification;
         reply, reply_mut, ReplyId, Reply;
+        timer, timer_mut, TimerId, Timer;
     }
 
     #[inline(always)]

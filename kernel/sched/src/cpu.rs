@@ -42,21 +42,30 @@ impl CpuScheduler {
     /// Somebody wants to run on `id`, which is idle: queues it as ready, or until it has budget.
     #[inline]
     pub fn wake<C: Contexts + ?Sized>(&mut self, c: &mut C, id: ScId, now: u64) {
-        let sc = c.sc_mut(id);
-        if sc.state != ContextState::Idle || sc.budget == 0 {
-            return;
-        }
-        sc.replenish(now);
-        if sc.remaining == 0 {
+        if !self.wake_at_once(c, id, now) {
             self.release.insert(c, id);
-        } else {
-            self.ready.insert(c, id, false);
         }
     }
 
-    /// Nobody wants to run on `id` any more, wherever it is.
+    /// The part of [`CpuScheduler::wake`] that is short; `false` if `id` is out of budget and to be put into the release
+    /// queue.
     #[inline]
-    pub fn sleep<C: Contexts + ?Sized>(&mut self, c: &mut C, id: ScId, now: u64) {
+    pub fn wake_at_once<C: Contexts + ?Sized>(&mut self, c: &mut C, id: ScId, now: u64) -> bool {
+        let sc = c.sc_mut(id);
+        if sc.state != ContextState::Idle || sc.budget == 0 {
+            return true;
+        }
+        sc.replenish(now);
+        if sc.remaining == 0 {
+            return false;
+        }
+        self.ready.insert(c, id, false);
+        true
+    }
+
+    /// Nobody wants to run on `id` any more, wherever it is. Returns whether it was the current one.
+    #[inline]
+    pub fn sleep<C: Contexts + ?Sized>(&mut self, c: &mut C, id: ScId, now: u64) -> bool {
         match c.sc(id).state {
             ContextState::Idle => {}
             ContextState::Ready => self.ready.remove(c, id),
@@ -65,8 +74,10 @@ impl CpuScheduler {
                 self.charge(c, now);
                 self.current = None;
                 c.sc_mut(id).state = ContextState::Idle;
+                return true;
             }
         }
+        false
     }
 
     /// The current context gives up the rest of its budget (`Yield`).

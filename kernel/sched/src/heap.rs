@@ -27,7 +27,10 @@ pub trait Waiting<Id> {
 /// log2 of the bytes of what waits. Lower bits of the addresses do not differ, so they come last.
 const OBJECT_BITS: u32 = 7;
 
-const _: () = assert!(matches!(Kind::SchedContext.object_bits(0), Some(7)));
+const _: () = {
+    assert!(matches!(Kind::SchedContext.object_bits(0), Some(7)));
+    assert!(matches!(Kind::Timer.object_bits(0), Some(7)));
+};
 
 /// Levels, at most.
 pub const MAX_DEPTH: u32 = usize::BITS + 1;
@@ -60,6 +63,7 @@ impl<Id: Addressed> TimeHeap<Id> {
     }
 
     /// Puts in what is not in it.
+    #[inline]
     pub fn insert<W: Waiting<Id> + ?Sized>(&mut self, w: &mut W, id: Id) {
         let mut above = None;
         // What is carried down, and has nothing below it.
@@ -86,6 +90,7 @@ impl<Id: Addressed> TimeHeap<Id> {
     }
 
     /// Takes out what is in it; changes nothing if it is not.
+    #[inline]
     pub fn remove<W: Waiting<Id> + ?Sized>(&mut self, w: &mut W, id: Id) {
         let Some(mut above) = self.find(w, id) else {
             return;

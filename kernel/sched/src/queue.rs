@@ -123,12 +123,14 @@ impl ReleaseQueue {
     }
 
     /// Sorts a context in by its release.
+    #[cold]
     pub fn insert<C: Contexts + ?Sized>(&mut self, c: &mut C, id: ScId) {
         self.heap.insert(c, id);
         c.sc_mut(id).state = ContextState::Depleted;
     }
 
     /// Takes a context out.
+    #[cold]
     pub fn remove<C: Contexts + ?Sized>(&mut self, c: &mut C, id: ScId) {
         self.heap.remove(c, id);
         c.sc_mut(id).state = ContextState::Idle;

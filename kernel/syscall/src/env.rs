@@ -7,7 +7,7 @@ use pagurus_cap::{Slot, SlotId, Slots};
 use pagurus_ipc::{
     Endpoint, EndpointId, Env, Notification, NotificationId, Reply, ReplyId, Thread, ThreadId,
 };
-use pagurus_sched::{ContextState, Contexts, ScId, SchedContext};
+use pagurus_sched::{ContextState, Contexts, ScId, SchedContext, Timer, TimerId, Timers};
 
 impl<M: Machine> Slots for Kernel<M> {
     #[inline(always)]
@@ -45,6 +45,53 @@ impl<M: Machine> Contexts for ContextsOf<'_, M> {
     #[inline(always)]
     fn sc_mut(&mut self, id: ScId) -> &mut SchedContext {
         self.0.sc_mut(id)
+    }
+}
+
+impl<M: Machine> Timers for Kernel<M> {
+    #[inline(always)]
+    fn timer(&self, id: TimerId) -> &Timer {
+        self.machine.timer(id)
+    }
+
+    #[inline(always)]
+    fn timer_mut(&mut self, id: TimerId) -> &mut Timer {
+        self.machine.timer_mut(id)
+    }
+}
+
+/// The machine's timers alone, where the processors' state is borrowed at the same time.
+pub(crate) struct TimersOf<'a, M>(pub &'a mut M);
+
+impl<M: Machine> Timers for TimersOf<'_, M> {
+    #[inline(always)]
+    fn timer(&self, id: TimerId) -> &Timer {
+        self.0.timer(id)
+    }
+
+    #[inline(always)]
+    fn timer_mut(&mut self, id: TimerId) -> &mut Timer {
+        self.0.timer_mut(id)
+    }
+}
+
+impl<M: Machine> Kernel<M> {
+    /// Processor `n` chooses anew what it runs before it leaves the kernel, or comes to do so.
+    #[inline(always)]
+    fn choose_soon(&mut self, n: usize) {
+        let known = core::mem::replace(&mut self.cpus[n].resched, true);
+        if n != self.here && !known {
+            self.machine.kick(n);
+        }
+    }
+
+    /// Puts a context that is out of budget into its processor's release queue; that one must set its timer.
+    #[cold]
+    fn wait_for_release(&mut self, id: ScId) {
+        let n = self.machine.sc(id).cpu as usize;
+        let queue = &mut self.cpus[n].scheduler.release;
+        queue.insert(&mut ContextsOf(&mut self.machine), id);
+        self.choose_soon(n);
     }
 }
 
@@ -99,14 +146,10 @@ impl<M: Machine> Env for Kernel<M> {
         let now = self.machine.now();
         let cpu = &mut self.cpus[n];
         let contexts = &mut ContextsOf(&mut self.machine);
-        cpu.scheduler.wake(contexts, id, now);
-        // A processor with a context in the release queue must set its timer.
-        let depleted = contexts.sc(id).state == ContextState::Depleted;
-        if depleted || cpu.scheduler.should_switch(contexts) {
-            let known = core::mem::replace(&mut cpu.resched, true);
-            if n != self.here && !known {
-                self.machine.kick(n);
-            }
+        if !cpu.scheduler.wake_at_once(contexts, id, now) {
+            self.wait_for_release(id);
+        } else if cpu.scheduler.should_switch(contexts) {
+            self.choose_soon(n);
         }
     }
 
@@ -115,14 +158,9 @@ impl<M: Machine> Env for Kernel<M> {
         let n = self.machine.sc(id).cpu as usize;
         let now = self.machine.now();
         let cpu = &mut self.cpus[n];
-        let was_current = cpu.scheduler.current == Some(id);
-        cpu.scheduler
-            .sleep(&mut ContextsOf(&mut self.machine), id, now);
-        if was_current {
-            let known = core::mem::replace(&mut cpu.resched, true);
-            if n != self.here && !known {
-                self.machine.kick(n);
-            }
+        let contexts = &mut ContextsOf(&mut self.machine);
+        if cpu.scheduler.sleep(contexts, id, now) {
+            self.choose_soon(n);
         }
     }
 

@@ -3,13 +3,14 @@
 use crate::event::Event;
 use crate::kernel::Kernel;
 use crate::machine::Machine;
+use crate::timer;
 use crate::vcpu;
 use pagurus_abi::Kind;
 use pagurus_abi::method::ThreadBinding;
 use pagurus_cap::{Contents, Finalised, Flags, Objects, SlotId, Slots};
 use pagurus_ipc::thread::{BINDINGS, SCHED_BINDING};
 use pagurus_ipc::{EndpointId, Env, NotificationId, ReplyId, ThreadId, cancel};
-use pagurus_sched::{Contexts, ScId};
+use pagurus_sched::{Contexts, ScId, TimerId};
 use pagurus_vcpu::VcpuId;
 
 impl<M: Machine> Objects for Kernel<M> {
@@ -21,6 +22,8 @@ impl<M: Machine> Objects for Kernel<M> {
         if slot.flags.has(Flags::BINDING) {
             if let Some(v) = vcpu::of_owner(slot.home) {
                 self.unbind_vcpu(v, id);
+            } else if let Some(timer) = timer::bound_in(slot.home, id) {
+                self.disarm(timer);
             } else if let Some(t) = ThreadId::new(slot.home) {
                 self.unbind(t, id);
             }
@@ -55,6 +58,10 @@ impl<M: Machine> Objects for Kernel<M> {
                     Contents::Used(binding)
                 }
             }
+            Kind::Timer => match TimerId::new(slot.object).map(timer::binding) {
+                Some(binding) if !self.slot(binding).is_empty() => Contents::Used(binding),
+                _ => Contents::Empty,
+            },
             _ => Contents::Empty,
         }
     }
@@ -164,6 +171,8 @@ impl<M: Machine> Kernel<M> {
             | Kind::IrqControl
             | Kind::IoPort
             | Kind::KernelControl => {}
+            // Its binding went before, and disarmed it.
+            Kind::Timer => {}
         }
         Finalised::Done
     }

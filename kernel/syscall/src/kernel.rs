@@ -6,13 +6,15 @@ use crate::machine::Machine;
 use pagurus_abi::layout::MAX_CPUS;
 use pagurus_cap::SlotId;
 use pagurus_ipc::ThreadId;
-use pagurus_sched::CpuScheduler;
+use pagurus_sched::{CpuScheduler, TimerQueue};
 
 /// State of one processor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cpu {
     /// Ready queue and budgets.
     pub scheduler: CpuScheduler,
+    /// Armed timers.
+    pub timers: TimerQueue,
     /// The thread whose registers are, or were last, in this processor; `None` when idle or evicted.
     pub loaded: Option<ThreadId>,
     /// Address space that the processor's translation caches may have something of; 0 is none.
@@ -26,6 +28,7 @@ pub struct Cpu {
 impl Cpu {
     const NEW: Cpu = Cpu {
         scheduler: CpuScheduler::new(),
+        timers: TimerQueue::new(),
         loaded: None,
         asid: 0,
         resched: false,

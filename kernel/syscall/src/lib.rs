@@ -31,6 +31,7 @@ mod mapping;
 mod schedule;
 #[cfg(any(test, feature = "sim"))]
 pub mod sim;
+mod timer;
 mod vcpu;
 
 #[cfg(test)]

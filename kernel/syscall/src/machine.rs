@@ -9,7 +9,7 @@ use pagurus_ipc::{
     Endpoint, EndpointId, Notification, NotificationId, Reply, ReplyId, Thread, ThreadId,
 };
 use pagurus_paging::PhysMem;
-use pagurus_sched::{ScId, SchedContext};
+use pagurus_sched::{ScId, SchedContext, Timer, TimerId};
 use pagurus_vcpu::{Vcpu, VcpuId};
 
 /// Objects in physical memory.
@@ -41,6 +41,10 @@ pub trait Memory: PhysMem {
     fn reply(&self, id: ReplyId) -> &Reply;
     /// The reply at this address, to change it.
     fn reply_mut(&mut self, id: ReplyId) -> &mut Reply;
+    /// The timer at this address.
+    fn timer(&self, id: TimerId) -> &Timer;
+    /// The timer at this address, to change it.
+    fn timer_mut(&mut self, id: TimerId) -> &mut Timer;
 
     /// The virtual processor at this address.
     fn vcpu(&self, id: VcpuId) -> &Vcpu;

@@ -1,6 +1,6 @@
 //! What a processor does when it leaves the kernel.
 
-use crate::env::ContextsOf;
+use crate::env::{ContextsOf, TimersOf};
 use crate::event::Event;
 use crate::kernel::Kernel;
 use crate::machine::Machine;
@@ -82,7 +82,18 @@ impl<M: Machine> Kernel<M> {
         {
             return self.end_loan(sc);
         }
-        let deadline = cpu.scheduler.deadline(contexts);
+        self.program_timer();
+    }
+
+    /// Sets the processor's own timer to what comes first: the end of the budget, a release or a deadline.
+    #[inline]
+    pub(crate) fn program_timer(&mut self) {
+        let cpu = &self.cpus[self.here];
+        let scheduled = cpu.scheduler.deadline(&ContextsOf(&mut self.machine));
+        let deadline = match cpu.timers.deadline(&TimersOf(&mut self.machine)) {
+            None => scheduled,
+            Some(armed) => Some(scheduled.map_or(armed, |s| s.min(armed))),
+        };
         self.machine.set_timer(deadline);
     }
 
@@ -103,7 +114,8 @@ impl<M: Machine> Kernel<M> {
     }
 
     /// The timer of this processor rang.
-    pub fn timer(&mut self) {
+    pub fn timer_rang(&mut self) {
+        self.fire_timers();
         self.cpus[self.here].resched = true;
     }
 

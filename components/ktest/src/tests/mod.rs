@@ -8,6 +8,7 @@ mod interrupts;
 mod memory;
 mod processors;
 mod scheduling;
+mod timers;
 
 use crate::report::Outcome;
 use crate::world::World;
@@ -101,6 +102,19 @@ pub const ALL: &[(&str, Test)] = &[
         scheduling::threads_made_and_ended,
     ),
     ("interrupts.clock_rings", interrupts::clock_rings),
+    (
+        "timers.fire_once_and_not_before_their_time",
+        timers::fire_once,
+    ),
+    ("timers.armed_again_and_disarmed", timers::armed_again),
+    ("timers.end_while_armed", timers::end_while_armed),
+    ("timers.end_a_receive", timers::end_a_receive),
+    (
+        "timers.preempt_the_less_important",
+        timers::preempt_the_less_important,
+    ),
+    ("timers.many_fire_in_order", timers::many_fire_in_order),
+    ("timers.on_every_processor", timers::on_every_processor),
     (
         "processors.wake_up_elsewhere",
         processors::wake_up_elsewhere,

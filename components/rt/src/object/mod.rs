@@ -11,6 +11,7 @@ mod frame;
 mod kernel;
 mod sched;
 mod thread;
+mod timer;
 mod untyped;
 mod vcpu;
 
@@ -21,6 +22,7 @@ pub use frame::{AddressSpace, AddressSpaceInfo, Frame, FrameInfo, Mapping, Trans
 pub use kernel::{CheckResult, Described, Drained, KernelControl, KernelStats, TraceBuffer};
 pub use sched::{Cpu, CpuInfo, SchedContext, SchedInfo};
 pub use thread::{Thread, ThreadInfo};
+pub use timer::{Timer, TimerInfo};
 pub use untyped::{Untyped, UntypedInfo};
 pub use vcpu::{GuestSpace, Vcpu, run};
 
@@ -53,7 +55,8 @@ objects!(
     TraceBuffer,
     KernelControl,
     GuestSpace,
-    Vcpu
+    Vcpu,
+    Timer
 );
 
 #[cfg(test)]

@@ -374,6 +374,58 @@ fn the_kernel_itself() {
 }
 
 #[test]
+fn timers() {
+    let timer = Cap::<Timer>::new(23);
+    invoked((23, Method::TimerBind, 0, [6, 0, 0, 0]), [0; 4], || {
+        timer.bind(Cap::new(6))
+    });
+    invoked((23, Method::TimerUnbind, 0, [0; 4]), [0; 4], || {
+        timer.unbind()
+    });
+    let deadline = u64::MAX - 5;
+    invoked(
+        (23, Method::TimerArm, 0, [deadline, 0, 0, 0]),
+        [0; 4],
+        || timer.arm(deadline),
+    );
+    for (result, taken_back) in [(1, true), (0, false)] {
+        let disarm = (23, Method::TimerDisarm, 0, [0; 4]);
+        let got = invoked(disarm, [result, 0, 0, 0], || timer.disarm());
+        assert_eq!(got, taken_back);
+    }
+    for (result, deadline) in [(77, Some(77)), (0, None)] {
+        let info = (23, Method::TimerInfo, 0, [0; 4]);
+        let got = invoked(info, [result, 3, 0, 0], || timer.info());
+        assert_eq!(got, TimerInfo { deadline, cpu: 3 });
+    }
+}
+
+#[test]
+fn sleep_lasts_until_the_deadline_however_often_it_is_woken() {
+    let calls = Rc::new(RefCell::new(Vec::new()));
+    let keep = calls.clone();
+    let kernel = move |r: Raw| {
+        let call = Syscall::from_rax(r.rax);
+        keep.borrow_mut().push(call);
+        if call == Some(Syscall::Wait) {
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        Raw { rax: 0, ..r }
+    };
+    let deadline = crate::time::ticks() + 100_000_000;
+    let slept = with_kernel(kernel, || {
+        Cap::<Timer>::new(23).sleep_until(deadline, Cap::new(6))
+    });
+    assert_eq!(slept, Ok(()));
+    assert!(crate::time::ticks() >= deadline);
+    let calls = calls.borrow();
+    assert!(calls.len() >= 2);
+    for pair in calls.chunks(2) {
+        assert_eq!(pair, [Some(Syscall::Invoke), Some(Syscall::Wait)]);
+    }
+}
+
+#[test]
 fn messages_and_signals() {
     let endpoint = Cap::<Endpoint>::new(17);
     let (reply, notification) = (Cap::<Reply>::new(3), Cap::<Notification>::new(6));

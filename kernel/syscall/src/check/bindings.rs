@@ -4,6 +4,7 @@ use super::{Found, Totals, ensure};
 use crate::irq::IRQS;
 use crate::kernel::Kernel;
 use crate::machine::Machine;
+use crate::timer;
 use crate::vcpu::{binding, owner};
 use pagurus_abi::method::{Invariant, ThreadBinding, VcpuBinding};
 use pagurus_abi::{Kind, Rights};
@@ -11,7 +12,7 @@ use pagurus_cap::cnode::CNode;
 use pagurus_cap::{Flags, Slot, Slots};
 use pagurus_ipc::thread::{BINDINGS, SCHED_BINDING};
 use pagurus_ipc::{Env, NotificationId, ThreadId};
-use pagurus_sched::{Contexts, ScId};
+use pagurus_sched::{Contexts, ScId, TimerId, Timers};
 use pagurus_vcpu::VcpuId;
 
 const BROKEN: Invariant = Invariant::Containers;
@@ -132,6 +133,18 @@ pub(super) fn vcpu<M: Machine>(k: &Kernel<M>, v: VcpuId, totals: &mut Totals) ->
         Some(t) => ensure(k.thread(t).vcpu == v.address(), BROKEN),
         None => Ok(()),
     }
+}
+
+/// The binding of a timer. One that is armed has it.
+pub(super) fn timer<M: Machine>(k: &Kernel<M>, timer: TimerId, totals: &mut Totals) -> Found {
+    let slot = k.slot(timer::binding(timer));
+    if slot.is_empty() {
+        return ensure(!k.timer(timer).is_armed(), BROKEN);
+    }
+    totals.bound += 1;
+    let signals = slot.kind == Kind::Notification && slot.rights.contains(Rights::WRITE);
+    let whose = slot.flags.has(Flags::BINDING) && slot.home == timer.address();
+    ensure(signals && whose && !slot.is_original(), BROKEN)
 }
 
 /// The handler of an interrupt line: the line was issued.

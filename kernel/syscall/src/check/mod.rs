@@ -18,7 +18,7 @@ use pagurus_cap::check::Violation;
 use pagurus_cap::cnode::CNode;
 use pagurus_cap::{Flags, Slot, SlotId, Slots, level};
 use pagurus_ipc::{EndpointId, NotificationId, ReplyId, ThreadId};
-use pagurus_sched::ScId;
+use pagurus_sched::{ScId, TimerId};
 use pagurus_vcpu::VcpuId;
 
 /// What a check of one capability or object found.
@@ -50,6 +50,10 @@ struct Totals {
     contexts: [u64; 3],
     /// Depleted contexts that lie below others in release queues, as the others have them.
     releases_linked: u64,
+    /// Timers that are armed.
+    armed: u64,
+    /// Armed timers that lie below others in their queues, as the others have them.
+    timers_linked: u64,
     /// Processors that have a thread loaded, as the threads are asked.
     loaded: u64,
     /// Address spaces.
@@ -153,6 +157,13 @@ fn capability<M: Machine>(k: &Kernel<M>, slot: &Slot, totals: &mut Totals) -> Fo
         | Kind::IrqControl
         | Kind::IoPort
         | Kind::KernelControl => Ok(()),
+        Kind::Timer => match TimerId::new(object) {
+            Some(timer) => {
+                bindings::timer(k, timer, totals)?;
+                scheduling::timer(k, timer, totals)
+            }
+            None => Err(Invariant::Originals),
+        },
     }
 }
 

@@ -6,7 +6,7 @@ use crate::machine::Machine;
 use pagurus_abi::layout::PRIORITIES;
 use pagurus_abi::method::{Invariant, ThreadState};
 use pagurus_ipc::{Env, ThreadId};
-use pagurus_sched::{ContextState, Contexts, ScId};
+use pagurus_sched::{ContextState, Contexts, ScId, TimerId, Timers};
 
 const BROKEN: Invariant = Invariant::Scheduling;
 
@@ -67,12 +67,26 @@ pub(super) fn context<M: Machine>(k: &Kernel<M>, id: ScId, totals: &mut Totals) 
     Ok(())
 }
 
+/// A timer and its place in a queue.
+pub(super) fn timer<M: Machine>(k: &Kernel<M>, id: TimerId, totals: &mut Totals) -> Found {
+    let timer = k.timer(id);
+    if !timer.is_armed() {
+        return ensure(timer.below == [None; 2] && timer.cpu == 0, BROKEN);
+    }
+    totals.armed += 1;
+    totals.timers_linked += timer.below.iter().flatten().count() as u64;
+    let cpu = k.cpus.get(timer.cpu as usize).filter(|c| c.online);
+    ensure(cpu.is_some_and(|c| c.timers.holds(k, id)), BROKEN)
+}
+
 /// All processors; their queues hold exactly the contexts that say so.
 pub(super) fn processors<M: Machine>(k: &Kernel<M>, totals: &Totals) -> Found {
     let mut contexts = [0, 0, totals.releases_linked];
+    let mut armed = totals.timers_linked;
     let mut loaded = 0;
     for (n, cpu) in k.cpus.iter().enumerate() {
         let used = cpu.loaded.is_some() || cpu.scheduler.current.is_some() || cpu.asid != 0;
+        armed += cpu.timers.first().is_some() as u64;
         if !cpu.online {
             ensure(!used, BROKEN)?;
             continue;
@@ -97,7 +111,7 @@ pub(super) fn processors<M: Machine>(k: &Kernel<M>, totals: &Totals) -> Found {
         }
     }
     ensure(
-        contexts == totals.contexts && loaded == totals.loaded,
+        contexts == totals.contexts && loaded == totals.loaded && armed == totals.armed,
         BROKEN,
     )
 }

@@ -9,6 +9,7 @@ mod irq;
 mod port;
 mod sched;
 mod thread;
+mod timer;
 mod trace;
 mod untyped;
 mod vcpu;
@@ -78,6 +79,8 @@ const fn needs(method: Method) -> (Kind, Rights) {
         GuestSpaceInfo | GuestSpaceQuery => (Kind::GuestSpace, Rights::READ),
         VcpuBind | VcpuUnbind | VcpuLoad => (Kind::Vcpu, Rights::WRITE),
         VcpuStore => (Kind::Vcpu, Rights::READ),
+        TimerBind | TimerUnbind | TimerArm | TimerDisarm => (Kind::Timer, Rights::WRITE),
+        TimerInfo => (Kind::Timer, Rights::READ),
     }
 }
 
@@ -158,6 +161,11 @@ impl<M: Machine> Kernel<M> {
             Method::VcpuUnbind => self.vcpu_unbind(&i),
             Method::VcpuLoad => self.vcpu_load(&i),
             Method::VcpuStore => self.vcpu_store(&i),
+            Method::TimerBind => self.timer_bind(&i),
+            Method::TimerUnbind => self.timer_unbind(&i),
+            Method::TimerArm => self.timer_arm(&i),
+            Method::TimerDisarm => self.timer_disarm(&i),
+            Method::TimerInfo => self.timer_info(&i),
         }
     }
 

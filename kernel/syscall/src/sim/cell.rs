@@ -2,7 +2,7 @@
 
 use pagurus_cap::Slot;
 use pagurus_ipc::{Endpoint, Notification, Reply, Thread};
-use pagurus_sched::SchedContext;
+use pagurus_sched::{SchedContext, Timer};
 use pagurus_vcpu::Vcpu;
 
 use super::ram::{GRANULES, WORDS};
@@ -19,6 +19,7 @@ pub(super) enum Cell {
     Notification(Notification),
     Reply(Reply),
     Vcpu(Box<Vcpu>),
+    Timer(Timer),
     Fpu,
     /// The rest of the object in a granule before.
     Rest,
@@ -45,6 +46,7 @@ impl PartialEq for Cell {
             (Cell::Notification(a), Cell::Notification(b)) => a == b,
             (Cell::Reply(a), Cell::Reply(b)) => a == b,
             (Cell::Vcpu(a), Cell::Vcpu(b)) => a == b,
+            (Cell::Timer(a), Cell::Timer(b)) => a == b,
             (a, b) => a.is_blank() && b.is_blank(),
         }
     }
@@ -84,6 +86,7 @@ impl Cell {
             Cell::Notification(object) => *object == Notification::default(),
             Cell::Reply(object) => *object == Reply::default(),
             Cell::Vcpu(object) => **object == Vcpu::default(),
+            Cell::Timer(object) => *object == Timer::default(),
         }
     }
 
@@ -98,6 +101,7 @@ impl Cell {
             Cell::Notification(_) => "a notification",
             Cell::Reply(_) => "a reply",
             Cell::Vcpu(_) => "a virtual processor",
+            Cell::Timer(_) => "a timer",
             Cell::Fpu => "an FPU area",
             Cell::Rest => "the inside of an object",
         }

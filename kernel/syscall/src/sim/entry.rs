@@ -115,7 +115,7 @@ impl System {
         self.kernel.machine.stop_user(cpu);
         self.enter(cpu);
         match event {
-            Event::Timer => self.kernel.timer(),
+            Event::Timer => self.kernel.timer_rang(),
             Event::Kick => {
                 self.kernel.machine.processors[cpu].kicked = false;
                 self.kernel.kicked();

@@ -13,7 +13,7 @@ use pagurus_ipc::{
     Endpoint, EndpointId, Notification, NotificationId, Reply, ReplyId, Thread, ThreadId,
 };
 use pagurus_paging::PhysMem;
-use pagurus_sched::{ScId, SchedContext};
+use pagurus_sched::{ScId, SchedContext, Timer, TimerId};
 use pagurus_vcpu::object::STATE_OFFSET;
 use pagurus_vcpu::{Vcpu, VcpuId};
 use std::collections::BTreeMap;
@@ -190,6 +190,7 @@ impl Memory for SimMachine {
         endpoint, endpoint_mut, EndpointId, Endpoint;
         notification, notification_mut, NotificationId, Notification;
         reply, reply_mut, ReplyId, Reply;
+        timer, timer_mut, TimerId, Timer;
     }
 
     fn vcpu(&self, id: VcpuId) -> &Vcpu {

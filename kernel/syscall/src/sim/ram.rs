@@ -10,7 +10,7 @@ use pagurus_abi::message::CapTransfer;
 use pagurus_cap::{Slot, SlotId};
 use pagurus_ipc::thread::{BINDINGS_OFFSET, FPU_OFFSET};
 use pagurus_ipc::{Endpoint, Notification, Reply, Thread};
-use pagurus_sched::SchedContext;
+use pagurus_sched::{SchedContext, Timer};
 use pagurus_vcpu::{Vcpu, object as vcpu_object};
 
 /// Bytes of a granule: the smallest object.
@@ -142,6 +142,7 @@ impl Ram {
         notification, notification_mut, Notification, Notification, 0, Notification::default();
         reply, reply_mut, Reply, Reply, 0, Reply::default();
         vcpu, vcpu_mut, Vcpu, Vcpu, (vcpu_object::BINDINGS_OFFSET - vcpu_object::STATE_OFFSET) / GRANULE - 1, Vcpu::default();
+        timer, timer_mut, Timer, Timer, 0, Timer::default();
     }
 
     /// The FPU area of a thread is prepared.

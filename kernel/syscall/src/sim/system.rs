@@ -12,7 +12,7 @@ use pagurus_abi::Kind;
 use pagurus_cap::{Slot, Slots};
 use pagurus_ipc::{Env, ThreadId};
 use pagurus_paging::{Host, PageSize, Tables};
-use pagurus_sched::{Contexts, ScId};
+use pagurus_sched::{Contexts, ScId, TimerId, Timers};
 use std::collections::BTreeMap;
 
 /// Why a processor enters the kernel.
@@ -159,15 +159,13 @@ impl System {
     /// An object for people.
     fn describe(&self, slot: &Slot) -> String {
         let k = &self.kernel;
-        match (
-            slot.kind,
-            ThreadId::new(slot.object),
-            ScId::new(slot.object),
-        ) {
-            (Kind::Thread, Some(t), _) => format!("{:x?}", k.thread(t)),
-            (Kind::SchedContext, _, Some(sc)) => format!("{:x?}", k.sc(sc)),
-            _ => String::new(),
-        }
+        let shown = match slot.kind {
+            Kind::Thread => ThreadId::new(slot.object).map(|t| format!("{:x?}", k.thread(t))),
+            Kind::SchedContext => ScId::new(slot.object).map(|sc| format!("{:x?}", k.sc(sc))),
+            Kind::Timer => TimerId::new(slot.object).map(|t| format!("{:x?}", k.timer(t))),
+            _ => None,
+        };
+        shown.unwrap_or_default()
     }
 
     /// Checks everything that can be checked between two entries into the kernel.
@@ -204,7 +202,9 @@ impl System {
         }
         let state = &self.kernel.cpus[cpu];
         assert!(!state.resched || p.kicked, "processor {cpu} is not told");
-        if let Some(deadline) = state.scheduler.deadline(&*self.kernel)
+        let scheduled = state.scheduler.deadline(&*self.kernel);
+        let armed = state.timers.deadline(&*self.kernel);
+        if let Some(deadline) = scheduled.into_iter().chain(armed).min()
             && !state.resched
         {
             let timer = p.timer.expect("a timer that is set");

@@ -7,7 +7,7 @@ use pagurus_abi::method::{Invariant, Method, ThreadBinding};
 use pagurus_abi::{Kind, Rights};
 use pagurus_cap::{Flags, Slots};
 use pagurus_ipc::{EndpointId, EndpointState, Env, NotificationId, ReplyId, ReplyState};
-use pagurus_sched::{ContextState, Contexts, ReleaseQueue};
+use pagurus_sched::{ContextState, Contexts, ReleaseQueue, Timer, TimerId, TimerQueue, Timers};
 
 /// Something of everything, and the slots that name it.
 struct Stage {
@@ -20,6 +20,8 @@ struct Stage {
     first: Actor,
     /// Waits for `n`.
     waiter: Actor,
+    /// Armed on the first processor, in this order: the second and third are below the first.
+    timers: [u64; 3],
     /// Are out of budget on one processor: the first, and one below it in the queue.
     spent: [Actor; 2],
     ep: u64,
@@ -56,6 +58,7 @@ impl Stage {
             .s
             .retype(root, memory, Kind::CNode, 4, (CNODE, cnode), 1)
             .unwrap();
+        let n_of_timers = scene.make(Kind::Notification, 0);
         let irq = scene.slot();
         let control = pagurus_abi::boot::slot::IRQ_CONTROL as u64;
         scene.root(control, Method::IrqIssue, 0, [5, CNODE, irq, 0]);
@@ -66,6 +69,13 @@ impl Stage {
         scene.send(first, ep, [0; 4]);
         scene.send(sender, ep, [0; 4]);
         scene.wait(waiter, n);
+        let timers = [1, 2, 3].map(|n| {
+            let timer = scene.make(Kind::Timer, 0);
+            scene.root(timer, Method::TimerBind, 0, [n_of_timers, 0, 0, 0]);
+            let deadline = n * 1_000_000_000;
+            scene.root(timer, Method::TimerArm, 0, [deadline, 0, 0, 0]);
+            timer
+        });
         let spent = [0; 2].map(|_| scene.actor(5));
         for t in spent {
             let a = [slot::FIRST_CPU as u64 + 5, 100_000, 1_000_000, 0];
@@ -82,6 +92,7 @@ impl Stage {
             sender,
             first,
             waiter,
+            timers,
             spent,
             ep,
             n,
@@ -110,6 +121,20 @@ impl Stage {
     fn context(&mut self, actor: Actor) -> &mut pagurus_sched::SchedContext {
         let id = self.scene.context_id(actor);
         self.scene.s.kernel.sc_mut(id)
+    }
+
+    fn timer(&mut self, n: usize) -> &mut Timer {
+        let id = self.timer_id(n);
+        self.scene.s.kernel.timer_mut(id)
+    }
+
+    fn timer_id(&self, n: usize) -> TimerId {
+        TimerId::new(self.scene.capability(self.timers[n]).object).unwrap()
+    }
+
+    fn timer_binding(&mut self, n: usize) -> &mut pagurus_cap::Slot {
+        let at = crate::timer::binding(self.timer_id(n));
+        self.scene.s.kernel.slot_mut(at)
     }
 
     fn endpoint(&mut self) -> &mut pagurus_ipc::Endpoint {
@@ -255,6 +280,13 @@ fn containers() {
             |s| s.notification().bound = None,
             |s| s.binding(s.server, 3).rights = Rights::READ,
             |s| s.binding(s.server, 3).home += 4096,
+            |s| s.timer_binding(0).rights = Rights::READ,
+            |s| s.timer_binding(1).home += 4096,
+            |s| {
+                // Armed without a notification.
+                let at = crate::timer::binding(s.timer_id(2));
+                pagurus_cap::tree::remove(&mut *s.scene.s.kernel, at);
+            },
             // Tables of the kernel's own.
             |s| s.scene.s.kernel.irqs.set(5, None),
             |s| s.scene.s.kernel.irqs.set(9, Some(Default::default())),
@@ -348,6 +380,23 @@ fn scheduling() {
             },
             |s| s.context(s.spent[1]).next = Some(s.scene.context_id(s.spent[0])),
             |s| s.context(s.spent[1]).next = Some(s.scene.context_id(s.client)),
+            // The timers' queue.
+            |s| s.scene.s.kernel.cpus[0].timers = TimerQueue::new(),
+            |s| {
+                // Of another processor, and of one that does not run.
+                let queue = std::mem::take(&mut s.scene.s.kernel.cpus[0].timers);
+                s.scene.s.kernel.cpus[1].timers = queue;
+            },
+            |s| s.timer(0).cpu = 1,
+            |s| s.timer(0).cpu = 60,
+            |s| s.timer(0).deadline = u64::MAX,
+            |s| s.timer(2).deadline = 1,
+            |s| s.timer(1).deadline = 0,
+            |s| s.timer(0).below = [None; 2],
+            |s| s.timer(0).below.reverse(),
+            |s| s.timer(1).below = [Some(s.timer_id(0)), None],
+            // A queue that no processor works through.
+            |s| s.scene.s.kernel.cpus[60].timers = s.scene.s.kernel.cpus[0].timers.clone(),
         ],
     );
 }

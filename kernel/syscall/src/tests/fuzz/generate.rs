@@ -152,8 +152,14 @@ fn method(caps: &Caps, c: &mut Choice) -> SyscallArgs {
         44..48 => ThreadResume,
         48..55 => c.of(&[FrameMap, FrameMap, FrameUnmap]),
         57..58 => FrameUnmap,
-        55..57 => c.of(&[SchedBind, SchedUnbind, ThreadSuspend, ThreadStart]),
-        58..60 => c.of(&[IrqIssue, IrqBind, IrqAck]),
+        55..57 => c.of(&[
+            SchedBind,
+            SchedUnbind,
+            ThreadSuspend,
+            ThreadStart,
+            ThreadSetFlags,
+        ]),
+        58..60 => c.of(&[IrqIssue, IrqBind, IrqAck, IrqUnbind]),
         60..63 => c.of(&[TraceAttach, TraceDrain, TraceMap]),
         63..68 => c.of(&[
             VcpuBind,
@@ -163,6 +169,7 @@ fn method(caps: &Caps, c: &mut Choice) -> SyscallArgs {
             VcpuStore,
             GuestSpaceQuery,
         ]),
+        68..71 => c.of(&[TimerBind, TimerArm, TimerArm, TimerArm]),
         _ => c.of(Method::ALL),
     };
     let invoke = |cap, p, a| invocation(cap, method, p, a);
@@ -282,6 +289,17 @@ fn method(caps: &Caps, c: &mut Choice) -> SyscallArgs {
             invoke(caps.of(c, Kind::Vcpu), 0, [groups, 0, 0, 0])
         }
         AddressSpaceQuery => invoke(caps.of(c, Kind::AddressSpace), 0, [address(c), 0, 0, 0]),
+        TimerBind => invoke(
+            caps.of(c, Kind::Timer),
+            0,
+            [caps.of(c, Kind::Notification), 0, 0, 0],
+        ),
+        TimerArm => {
+            let clock = caps.world.system.kernel.machine.clock;
+            let soon = c.of(&[0, 1, 1000, 20_000, 500_000, 20_000_000]) + c.below(3);
+            let deadline = c.of(&[0, 1, clock + soon, clock + soon, clock + soon, u64::MAX]);
+            invoke(caps.of(c, Kind::Timer), 0, [deadline, 0, 0, 0])
+        }
         // It would end the machine.
         KernelHalt => invoke(0, 0, [0; 4]),
         _ => {
@@ -307,6 +325,7 @@ fn kind_of(method: Method) -> Option<Kind> {
         0xb => Kind::KernelControl,
         0xc => Kind::GuestSpace,
         0xd => Kind::Vcpu,
+        0xe => Kind::Timer,
         _ => return None,
     })
 }

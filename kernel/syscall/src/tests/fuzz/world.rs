@@ -122,7 +122,7 @@ impl World {
         let spaces = take(2);
         let (endpoint, notification, reply) = (take(3), take(2), take(3));
         let (frame, cnode, memory) = (take(threads), take(2), take(2));
-        let (trace, irq) = (take(1), take(1));
+        let (trace, irq, timer) = (take(1), take(1), take(4));
         let (vcpu, guest) = (take(2), take(1));
         self.make(Kind::Vcpu, 0, vcpu, 2);
         self.make(Kind::GuestSpace, 15, guest, 1);
@@ -136,6 +136,12 @@ impl World {
         self.make(Kind::CNode, 5, cnode, 2);
         self.make(Kind::Untyped, 17, memory, 2);
         self.make(Kind::TraceBuffer, 12, trace, 1);
+        self.make(Kind::Timer, 0, timer, 4);
+        for n in 0..3 {
+            let a = [notification + n % 2, 0, 0, 0];
+            self.root(timer + n, Method::TimerBind, 0, a)
+                .expect("binds");
+        }
         let issued = self.root(
             slot::IRQ_CONTROL as u64,
             Method::IrqIssue,

@@ -31,6 +31,7 @@ fn of_each_kind(scene: &mut Scene) -> Vec<(Kind, u64)> {
         (Kind::KernelControl, slot::KERNEL_CONTROL as u64),
         (Kind::GuestSpace, scene.make(Kind::GuestSpace, 14)),
         (Kind::Vcpu, scene.make(Kind::Vcpu, 0)),
+        (Kind::Timer, scene.make(Kind::Timer, 0)),
     ]
 }
 
@@ -49,6 +50,7 @@ fn kind_of(method: Method) -> Kind {
         (_, 0xa) => Kind::TraceBuffer,
         (_, 0xc) => Kind::GuestSpace,
         (_, 0xd) => Kind::Vcpu,
+        (_, 0xe) => Kind::Timer,
         _ => Kind::KernelControl,
     }
 }
@@ -122,6 +124,7 @@ fn reading_and_writing_are_separate_rights() {
         Method::GuestSpaceInfo,
         Method::GuestSpaceQuery,
         Method::VcpuStore,
+        Method::TimerInfo,
     ];
     for method in Method::ALL {
         let kind = kind_of(*method);

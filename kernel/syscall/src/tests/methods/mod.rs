@@ -7,5 +7,6 @@ mod devices;
 mod mapping;
 mod sched;
 mod threads;
+mod timers;
 mod untyped;
 mod vcpu;

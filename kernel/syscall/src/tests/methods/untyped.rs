@@ -14,7 +14,11 @@ fn every_reason_to_refuse() {
     let kind = |kind: Kind, bits| retype_info(kind, bits);
     let endpoint = kind(Kind::Endpoint, 0);
     let cases = [
-        (16, [CNODE, at, 0, 1], Error::InvalidArgument),
+        (
+            Kind::ALL.len() as u64,
+            [CNODE, at, 0, 1],
+            Error::InvalidArgument,
+        ),
         (endpoint, [CNODE, at, 0, 0], Error::InvalidArgument),
         (endpoint, [CNODE, at, 0, 257], Error::InvalidArgument),
         (
