@@ -86,8 +86,13 @@ fn what_is_not_there_is_not_described() {
     assert!(!{ fadt.flags }.pm_timer_is_32_bit());
 }
 
-/// Processors (uid, APIC ID, x2APIC), overrides (interrupt, input, flags).
-fn interrupts(platform: &Platform) -> (Vec<(u32, u32, bool)>, Vec<(u8, u32, u16)>, usize) {
+/// A processor: uid, APIC ID, x2APIC.
+type Processor = (u32, u32, bool);
+/// An override: interrupt, input, flags.
+type Override = (u8, u32, u16);
+
+/// Processors, overrides, and the number of other entries.
+fn interrupts(platform: &Platform) -> (Vec<Processor>, Vec<Override>, usize) {
     let tables = tables(platform);
     let madt = tables.find_table::<Madt>().expect("a MADT");
     assert!(madt.get().supports_8259());
