@@ -86,7 +86,7 @@ mod tests {
             }
             for (map, spec) in component.maps().zip(&spec.maps) {
                 let frame = image.object(map.object).unwrap();
-                assert_eq!(frame.name, spec.get_ref().frame.get_ref());
+                assert_eq!(frame.name, spec.get_ref().object.get_ref());
             }
         }
     }

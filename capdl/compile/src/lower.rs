@@ -67,6 +67,7 @@ fn object(index: usize, object: &ObjectSpec) -> Result<Object<'_>, Impossible> {
             size_bits: bits(size.get_ref().0),
             cpu: narrow(*cpu.get_ref(), "a processor index above 255")?,
         },
+        ObjectKind::Module => ImageKind::Module,
         ObjectKind::Cpu {
             index,
             max_priority,
@@ -184,10 +185,14 @@ fn maps(system: &SystemSpec, component: &ComponentSpec) -> Result<Vec<Map>, Impo
     for (map, address) in component.maps.iter().zip(addresses) {
         let map = map.get_ref();
         maps.push(Map {
-            object: index_of(system, &map.frame)?,
+            object: index_of(system, &map.object)?,
             address,
             offset: map.offset.as_ref().map_or(0, |o| o.get_ref().0),
-            length: map_bytes(system, map),
+            length: if map.is_module {
+                0
+            } else {
+                map_bytes(system, map)
+            },
             rights: map.rights.get_ref().0,
             cache: match map.cache {
                 Cache::Default => CacheMode::Default,

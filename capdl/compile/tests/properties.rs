@@ -13,6 +13,7 @@ static ORIGINALS: LazyLock<Vec<String>> = LazyLock::new(|| {
         "../check/tests/good/sharing.toml",
         "../check/tests/good/supervised.toml",
         "../check/tests/good/separate.toml",
+        "../check/tests/good/monitors.toml",
     ]
     .iter()
     .map(|path| {

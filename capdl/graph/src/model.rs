@@ -151,7 +151,7 @@ fn look(kind: &ObjectKind) -> Look {
     match kind {
         ObjectKind::Endpoint => Look::Endpoint,
         ObjectKind::Notification => Look::Notification,
-        ObjectKind::Frame { .. } | ObjectKind::Untyped { .. } => Look::Memory,
+        ObjectKind::Frame { .. } | ObjectKind::Untyped { .. } | ObjectKind::Module => Look::Memory,
         ObjectKind::Device { .. }
         | ObjectKind::Irq { .. }
         | ObjectKind::Ports { .. }
@@ -228,6 +228,7 @@ fn possessions(system: &SystemSpec, objects: &[usize]) -> Vec<String> {
                 UntypedSize::Rest => "all free memory".to_string(),
             },
             ObjectKind::Cpu { index, .. } => format!("CPU {}", index.get_ref()),
+            ObjectKind::Module => format!("module {name}"),
             ObjectKind::Endpoint | ObjectKind::Notification => name.clone(),
         });
     }

@@ -141,7 +141,10 @@ impl<'a> Expected<'a> {
                 expected.word = u64::from(max_priority);
             }
             ObjectKind::UntypedRest => expected.may_be_empty = true,
-            ObjectKind::Endpoint | ObjectKind::Notification | ObjectKind::TraceBuffer { .. } => {}
+            ObjectKind::Endpoint
+            | ObjectKind::Notification
+            | ObjectKind::TraceBuffer { .. }
+            | ObjectKind::Module => {}
         }
         Some(expected)
     }

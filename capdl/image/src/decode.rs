@@ -117,6 +117,7 @@ pub(crate) fn object<'a>(
             index: cpu(value, cpus)?,
             max_priority: u8::try_from(extra).map_err(|_| Fault::Size)?,
         },
+        object_kind::MODULE => ObjectKind::Module,
         _ => return Err(Fault::Kind),
     };
     only_if(
@@ -240,7 +241,10 @@ pub(crate) fn cap<'a>(
         _ => return Err(Fault::Kind),
     };
     let kind = match target {
-        Target::Object(index) => refers(objects, index, |_| true)?.kind,
+        Target::Object(index) => {
+            // A boot module is several frames: there is no one capability to it.
+            refers(objects, index, |kind| kind != object_kind::MODULE)?.kind
+        }
         _ => {
             only_if(object == layout::NONE, Fault::Reference)?;
             0
@@ -268,23 +272,32 @@ pub(crate) fn cap<'a>(
 
 pub(crate) fn map(objects: &[RawObject], raw: &RawMap) -> Result<Map, Fault> {
     let (address, offset, length) = (raw.address.get(), raw.offset.get(), raw.length.get());
-    let frame = refers(objects, raw.object.get(), |kind| {
-        matches!(kind, object_kind::FRAME | object_kind::DEVICE)
+    let object = refers(objects, raw.object.get(), |kind| {
+        matches!(
+            kind,
+            object_kind::FRAME | object_kind::DEVICE | object_kind::MODULE
+        )
     })?;
-    let whole = 1u64
-        .checked_shl(u32::from(frame.size_bits))
-        .ok_or(Fault::Size)?;
-    let end = offset.checked_add(length).ok_or(Fault::Size)?;
-    only_if(
-        length > 0 && end <= whole && offset.is_multiple_of(PAGE) && length.is_multiple_of(PAGE),
-        Fault::Size,
-    )?;
-    let top = address.checked_add(length).ok_or(Fault::Address)?;
+    let is_module = object.kind == object_kind::MODULE;
+    if is_module {
+        only_if(offset == 0 && length == 0, Fault::Size)?;
+    } else {
+        let whole = 1u64
+            .checked_shl(u32::from(object.size_bits))
+            .ok_or(Fault::Size)?;
+        let end = offset.checked_add(length).ok_or(Fault::Size)?;
+        let pages = offset.is_multiple_of(PAGE) && length.is_multiple_of(PAGE);
+        only_if(length > 0 && end <= whole && pages, Fault::Size)?;
+    }
+    let top = address
+        .checked_add(length.max(PAGE))
+        .ok_or(Fault::Address)?;
     only_if(
         address.is_multiple_of(PAGE) && address >= USER_START && top <= USER_END,
         Fault::Address,
     )?;
     let rights = rights(raw.rights)?;
+    only_if(!is_module || rights == Rights::READ, Fault::Rights)?;
     only_if(
         rights.contains(Rights::READ)
             && !rights.contains(Rights::GRANT)

@@ -179,6 +179,7 @@ pub mod object_kind {
     pub const UNTYPED_REST: u8 = 8;
     pub const TRACE_BUFFER: u8 = 9;
     pub const CPU: u8 = 10;
+    pub const MODULE: u8 = 11;
 }
 
 /// A capability in a component's CNode.
@@ -223,9 +224,9 @@ pub struct RawMap {
     pub address: U64,
     /// First byte of the frame.
     pub offset: U64,
-    /// Bytes.
+    /// Bytes; 0 for a boot module.
     pub length: U64,
-    /// The frame or device memory.
+    /// The frame, device memory or boot module.
     pub object: U32,
     /// Rights.
     pub rights: u8,

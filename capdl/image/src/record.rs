@@ -67,6 +67,8 @@ pub enum ObjectKind {
         /// Index of the processor.
         cpu: u8,
     },
+    /// The boot module of the same name: Frames of as many bytes as it has. It can only be mapped.
+    Module,
     /// A Cpu.
     Cpu {
         /// Index of the processor.
@@ -82,7 +84,9 @@ impl ObjectKind {
         match self {
             ObjectKind::Endpoint => Kind::Endpoint,
             ObjectKind::Notification => Kind::Notification,
-            ObjectKind::Frame { .. } | ObjectKind::Device { .. } => Kind::Frame,
+            ObjectKind::Frame { .. } | ObjectKind::Device { .. } | ObjectKind::Module => {
+                Kind::Frame
+            }
             ObjectKind::Irq { .. } => Kind::IrqHandler,
             ObjectKind::Ports { .. } => Kind::IoPort,
             ObjectKind::Untyped { .. } | ObjectKind::UntypedRest => Kind::Untyped,
@@ -91,7 +95,7 @@ impl ObjectKind {
         }
     }
 
-    /// log2 of its bytes, for memory that can be mapped.
+    /// log2 of its bytes, for memory that can be mapped and whose size the image says.
     pub const fn mappable_bits(self) -> Option<u8> {
         match self {
             ObjectKind::Frame { size_bits } | ObjectKind::Device { size_bits, .. } => {
@@ -216,13 +220,13 @@ pub enum Target {
 /// Memory that is mapped before a component starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Map {
-    /// The frame or device memory, by its number.
+    /// The frame, device memory or boot module, by its number.
     pub object: u32,
     /// Virtual address.
     pub address: u64,
     /// First byte of the frame.
     pub offset: u64,
-    /// Bytes.
+    /// Bytes; 0 for a boot module, of which all is mapped.
     pub length: u64,
     /// Read, and perhaps write or execute; never both.
     pub rights: Rights,

@@ -113,7 +113,7 @@ fn named(system: &SystemSpec, id: u16, component: &ComponentSpec, all: &mut Vec<
     for (i, map) in component.maps.iter().enumerate() {
         let span = map.span();
         let map = map.get_ref();
-        if let Some((index, _)) = system.object(map.frame.get_ref()) {
+        if let Some((index, _)) = system.object(map.object.get_ref()) {
             all.push(Access {
                 component: id,
                 object: index,

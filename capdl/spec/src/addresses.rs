@@ -4,7 +4,7 @@ use crate::component::{ComponentSpec, MapSpec};
 use crate::system::SystemSpec;
 use pagurus_abi::kind::{MAX_ADDRESS_SPACE_BITS, MIN_ADDRESS_SPACE_BITS};
 use pagurus_abi::layout::{HEAP_BASE, IMAGE_BASE, IPC_BUFFER, PAGE_SIZE, STACK_TOP};
-use pagurus_protocol::start::START_INFO;
+use pagurus_protocol::start::{MODULE_ROOM, START_INFO};
 use std::collections::BTreeSet;
 
 /// Where mappings go that name no address.
@@ -52,13 +52,17 @@ impl Region {
     }
 }
 
-/// Bytes that `map` covers; 0 if the frame is unknown or the offset lies behind it.
+/// Bytes that `map` covers; 0 if the frame is unknown or the offset lies behind it. For a boot module, the bytes that
+/// are kept free for it.
 pub fn map_bytes(system: &SystemSpec, map: &MapSpec) -> u64 {
+    if map.is_module {
+        return MODULE_ROOM;
+    }
     if let Some(length) = &map.length {
         return length.get_ref().0;
     }
     let whole = system
-        .object(map.frame.get_ref())
+        .object(map.object.get_ref())
         .and_then(|(_, o)| o.kind.mappable_bytes())
         .unwrap_or(0);
     whole.saturating_sub(map.offset.as_ref().map_or(0, |o| o.get_ref().0))
@@ -112,7 +116,8 @@ pub fn map_addresses(system: &SystemSpec, component: &ComponentSpec) -> Vec<u64>
 
 /// Page tables that the address space of `component` takes when all of it is mapped in 4 KiB pages,
 /// the root table included (AMD64 manual volume 2, section 5.3: four levels of 512 entries). Regions
-/// that are too large to be mapped at all count as `u64::MAX`.
+/// that are too large to be mapped at all count as `u64::MAX`. Boot modules do not count: root knows how long they
+/// are, and adds the tables for them.
 pub fn needed_tables(system: &SystemSpec, component: &ComponentSpec) -> u64 {
     /// log2 of the bytes that a table of each level covers.
     const LEVELS: [u32; 3] = [39, 30, 21];
@@ -122,7 +127,8 @@ pub fn needed_tables(system: &SystemSpec, component: &ComponentSpec) -> u64 {
     for level in LEVELS {
         let mut used = BTreeSet::new();
         for region in regions(system, component) {
-            if region.bytes == 0 {
+            let is_module = |i: usize| component.maps[i].get_ref().is_module;
+            if region.bytes == 0 || matches!(region.purpose, Purpose::Map(i) if is_module(i)) {
                 continue;
             }
             let (first, last) = (region.start >> level, (region.end() - 1) >> level);
@@ -157,7 +163,7 @@ mod tests {
 
     fn system(maps: &str) -> SystemSpec {
         let text = format!(
-            "[system]\nname='t'\nmemory='1M'\n[[frame]]\nname='f'\nsize='2M'\n[[frame]]\nname='g'\nsize='4K'\n\
+            "[system]\nname='t'\nmemory='1M'\n[[frame]]\nname='f'\nsize='2M'\n[[frame]]\nname='g'\nsize='4K'\n[[module]]\nname='m'\n\
              [[component]]\nname='a'\nstack='16K'\nheap='0K'\nimage='1M'\nmaps=[{maps}]\n"
         );
         crate::parse(&Source::new("t.toml", text)).unwrap()
@@ -169,6 +175,21 @@ mod tests {
         // Root; image: 3; stack: 3; IPC buffer and start page: 3 (the stack lies in the 512 GiB below).
         assert_eq!(needed_tables(&spec, &spec.components[0]), 10);
         assert_eq!(address_space_bits(&spec, &spec.components[0]), 16);
+    }
+
+    #[test]
+    fn boot_modules_have_room_and_take_no_tables() {
+        let (with, without) = (
+            system("{module='m',rights='r'},{frame='g',rights='r'}"),
+            system("{frame='g',rights='r'}"),
+        );
+        let component = &with.components[0];
+        let places = map_addresses(&with, component);
+        assert_eq!(places, [MAP_BASE, MAP_BASE + MODULE_ROOM + PAGE]);
+        assert_eq!(
+            needed_tables(&with, component),
+            needed_tables(&without, &without.components[0])
+        );
     }
 
     #[test]

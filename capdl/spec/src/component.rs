@@ -132,25 +132,68 @@ pub struct CapSpec {
     pub slots: Option<Spanned<u32>>,
 }
 
-/// `maps = [{ ... }]`: memory that root maps before the component starts.
+/// `maps = [{ ... }]`: memory that root maps before the component starts, `frame = "..."` or `module = "..."`.
 #[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "MapTable")]
 pub struct MapSpec {
-    /// The frame or device memory.
-    pub frame: Spanned<String>,
-    /// The name by which the component knows it; by default that of the frame.
+    /// The frame, device memory or boot module.
+    pub object: Spanned<String>,
+    /// It is called a boot module, of which all is mapped.
+    pub is_module: bool,
+    /// The name by which the component knows it; by default that of the object.
     pub name: Option<Spanned<String>>,
     /// Virtual address; chosen if left out.
     pub at: Option<Spanned<u64>>,
     /// `r`, `rw` or `rx`.
     pub rights: Spanned<RightsText>,
     /// Memory type.
-    #[serde(default)]
     pub cache: Cache,
     /// First byte of the frame to map.
     pub offset: Option<Spanned<Bytes>>,
     /// Bytes to map; by default up to the end of the frame.
     pub length: Option<Spanned<Bytes>>,
+}
+
+/// A mapping as it is written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MapTable {
+    frame: Option<Spanned<String>>,
+    module: Option<Spanned<String>>,
+    name: Option<Spanned<String>>,
+    at: Option<Spanned<u64>>,
+    rights: Spanned<RightsText>,
+    cache: Option<Cache>,
+    offset: Option<Spanned<Bytes>>,
+    length: Option<Spanned<Bytes>>,
+}
+
+impl TryFrom<MapTable> for MapSpec {
+    type Error = &'static str;
+
+    fn try_from(table: MapTable) -> Result<MapSpec, &'static str> {
+        let part = table.cache.is_some() || table.offset.is_some() || table.length.is_some();
+        let (object, is_module) = match (table.frame, table.module) {
+            (Some(frame), None) => (frame, false),
+            (None, Some(_)) if part => {
+                return Err(
+                    "a boot module is mapped as a whole: leave out `offset`, `length` and `cache`",
+                );
+            }
+            (None, Some(module)) => (module, true),
+            _ => return Err("a mapping names either a `frame` or a `module`"),
+        };
+        Ok(MapSpec {
+            object,
+            is_module,
+            name: table.name,
+            at: table.at,
+            rights: table.rights,
+            cache: table.cache.unwrap_or_default(),
+            offset: table.offset,
+            length: table.length,
+        })
+    }
 }
 
 /// Memory type of a mapping.
@@ -300,6 +343,6 @@ impl CapSpec {
 impl MapSpec {
     /// The name by which the component knows it.
     pub fn name(&self) -> &Spanned<String> {
-        self.name.as_ref().unwrap_or(&self.frame)
+        self.name.as_ref().unwrap_or(&self.object)
     }
 }

@@ -54,7 +54,7 @@ pub fn constant_name(name: &str) -> String {
 /// | `NAME_SLOTS: u32` | how many slots it may fill, if several |
 /// | `NAME_SIGNAL: u64` | bits that the interrupt `name` signals |
 /// | `NAME_BADGE: u64` | badge of a sender, if the description chose it |
-/// | `NAME_ADDRESS: usize`, `NAME_BYTES: usize` | where the mapping `name` is |
+/// | `NAME_ADDRESS: usize`, `NAME_BYTES: usize` | where the mapping `name` is; a boot module has no `NAME_BYTES` |
 /// | `DYNAMIC_FIRST: u32`, `DYNAMIC_SLOTS: u32` | slots for capabilities that come at run time |
 /// | `CNODE_BITS: u8` | log2 of the slots of the CNode |
 /// | `HEAP_BYTES: usize` | bytes of the heap |
@@ -113,11 +113,17 @@ fn maps(system: &SystemSpec, component: &ComponentSpec, all: &mut Vec<Constant>)
         let map = map.get_ref();
         let span = map.name().span();
         let name = constant_name(map.name().get_ref());
-        let what = format!("the mapping of `{}`", map.frame.get_ref());
-        let doc = format!("Address of {what}, rights `{}`.", map.rights.get_ref());
+        let what = format!("the mapping of `{}`", map.object.get_ref());
+        let mut doc = format!("Address of {what}, rights `{}`.", map.rights.get_ref());
+        if map.is_module {
+            doc.push_str(" The start page says how long it is, if it is there.");
+        }
         let value = format!("{address:#x}");
         let address = format!("{name}_ADDRESS");
         all.push(Constant::new(address, "usize", value, &doc).from(span.clone()));
+        if map.is_module {
+            continue;
+        }
         let bytes = map_bytes(system, map);
         let doc = format!("Bytes of {what}.");
         all.push(Constant::new(format!("{name}_BYTES"), "usize", bytes, &doc).from(span));

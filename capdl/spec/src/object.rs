@@ -70,6 +70,9 @@ pub enum ObjectKind {
         /// A power of two, 4 KiB to 16 MiB.
         size: Spanned<Bytes>,
     },
+    /// `[[module]]`: the boot module of the same name, a file that the boot loader brought. It can only be mapped,
+    /// and only read.
+    Module,
     /// `[[cpu]]`: the right to run threads on a processor.
     Cpu {
         /// Index of the processor.
@@ -128,7 +131,9 @@ impl ObjectKind {
         match self {
             ObjectKind::Endpoint => Kind::Endpoint,
             ObjectKind::Notification => Kind::Notification,
-            ObjectKind::Frame { .. } | ObjectKind::Device { .. } => Kind::Frame,
+            ObjectKind::Frame { .. } | ObjectKind::Device { .. } | ObjectKind::Module => {
+                Kind::Frame
+            }
             ObjectKind::Irq { .. } => Kind::IrqHandler,
             ObjectKind::Ports { .. } => Kind::IoPort,
             ObjectKind::Untyped { .. } => Kind::Untyped,
@@ -148,6 +153,7 @@ impl ObjectKind {
             ObjectKind::Ports { .. } => "port range",
             ObjectKind::Untyped { .. } => "untyped memory",
             ObjectKind::TraceBuffer { .. } => "trace buffer",
+            ObjectKind::Module => "boot module",
             ObjectKind::Cpu { .. } => "processor",
         }
     }
@@ -157,6 +163,7 @@ impl ObjectKind {
         match self {
             ObjectKind::Endpoint => Rights::RW.union(Rights::GRANT),
             ObjectKind::Frame { .. } => Rights::RW.union(Rights::EXECUTE),
+            ObjectKind::Module => Rights::READ,
             // Cannot be derived, only moved as it was made.
             ObjectKind::Untyped { .. } => Rights::all(),
             // Registers of devices are data.
@@ -168,7 +175,10 @@ impl ObjectKind {
     /// description must decide.
     pub fn default_rights(&self) -> Option<Rights> {
         match self {
-            ObjectKind::Endpoint | ObjectKind::Notification | ObjectKind::Frame { .. } => None,
+            ObjectKind::Endpoint
+            | ObjectKind::Notification
+            | ObjectKind::Frame { .. }
+            | ObjectKind::Module => None,
             ObjectKind::Device { .. }
             | ObjectKind::Irq { .. }
             | ObjectKind::Ports { .. }
@@ -178,7 +188,7 @@ impl ObjectKind {
         }
     }
 
-    /// Bytes, for memory that can be mapped.
+    /// Bytes, for memory that can be mapped. How many a boot module has is known when the machine boots.
     pub fn mappable_bytes(&self) -> Option<u64> {
         match self {
             ObjectKind::Frame { size, .. } | ObjectKind::Device { size, .. } => {

@@ -34,6 +34,8 @@ struct File {
     #[serde(default)]
     trace_buffer: Vec<Spanned<TraceBuffer>>,
     #[serde(default)]
+    module: Vec<Spanned<Module>>,
+    #[serde(default)]
     cpu: Vec<Spanned<Cpu>>,
     #[serde(default)]
     component: Vec<ComponentSpec>,
@@ -84,6 +86,8 @@ table!(Untyped { size: Spanned<UntypedSize> }
     false, false => ObjectKind::Untyped { size });
 table!(TraceBuffer { cpu: Spanned<u32>, size: Spanned<Bytes>, #[serde(default)] optional: bool, #[serde(default)] shared: bool }
     shared, optional => ObjectKind::TraceBuffer { cpu, size });
+table!(Module { #[serde(default)] optional: bool, #[serde(default)] shared: bool }
+    shared, optional => ObjectKind::Module);
 table!(Cpu { index: Spanned<u32>, max_priority: Spanned<u32>, #[serde(default)] optional: bool }
     true, optional => ObjectKind::Cpu { index, max_priority });
 
@@ -181,6 +185,7 @@ pub fn parse(source: &Source) -> Result<SystemSpec, Diagnostics> {
     collect(&mut objects, file.ports);
     collect(&mut objects, file.untyped);
     collect(&mut objects, file.trace_buffer);
+    collect(&mut objects, file.module);
     collect(&mut objects, file.cpu);
     objects.sort_by_key(|o| o.name.span().start);
     Ok(SystemSpec {

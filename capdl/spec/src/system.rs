@@ -122,6 +122,14 @@ impl SystemSpec {
         binaries
     }
 
+    /// The boot modules that components map, in the order of the file, and whether the system can do without.
+    pub fn modules(&self) -> impl Iterator<Item = (&str, bool)> {
+        let modules = self.objects.iter();
+        modules
+            .filter(|object| matches!(object.kind, ObjectKind::Module))
+            .map(|object| (object.name.get_ref().as_str(), object.optional))
+    }
+
     /// Names of the objects for which `wanted` holds.
     pub fn object_names(&self, wanted: impl Fn(&ObjectKind) -> bool) -> impl Iterator<Item = &str> {
         self.objects

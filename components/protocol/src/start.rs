@@ -18,6 +18,23 @@ pub const MAX_COMPONENTS: usize = 256;
 /// Bytes of the argument text.
 pub const ARGUMENT_BYTES: usize = 1024;
 
+/// Boot modules that one component can have mapped.
+pub const MAX_MODULES: usize = 16;
+/// Bytes of addresses that are kept free for a boot module: 64 GiB.
+pub const MODULE_ROOM: u64 = 1 << 36;
+
+/// A boot module that is mapped for the component, whole and contiguous, read-only.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+#[repr(C)]
+pub struct ModuleMapping {
+    /// Its address; 0 in entries that are not used.
+    pub address: u64,
+    /// Its length in bytes; 0 if the boot loader did not bring it, then nothing is mapped.
+    pub bytes: u64,
+}
+
 /// The page that root prepares for a component.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C, align(4096))]
@@ -54,8 +71,10 @@ pub struct StartInfo {
     /// For the component that serves [`memory`](crate::memory): bytes that each component may ask it for, by
     /// identifier less 1. Zero for all others.
     pub memory_quotas: [u64; MAX_COMPONENTS],
+    /// The boot modules that the description maps for the component.
+    pub modules: [ModuleMapping; MAX_MODULES],
     /// Zero.
-    pub reserved: [u64; 114],
+    pub reserved: [u64; 82],
 }
 
 const _: () = assert!(size_of::<StartInfo>() == 4096);
@@ -79,13 +98,21 @@ impl StartInfo {
             reserved_0: 0,
             argument: [0; ARGUMENT_BYTES],
             memory_quotas: [0; MAX_COMPONENTS],
-            reserved: [0; 114],
+            modules: [ModuleMapping::default(); MAX_MODULES],
+            reserved: [0; 82],
         }
     }
 
     /// Whether magic and version are those of this layout.
     pub fn is_valid(&self) -> bool {
         self.magic == START_MAGIC && self.version == START_VERSION
+    }
+
+    /// The length in bytes of the boot module at `address`; `None` if none is mapped there, be it that the
+    /// description names none or that the boot loader did not bring it.
+    pub fn module_bytes(&self, address: u64) -> Option<u64> {
+        let module = self.modules.iter().find(|module| module.address == address);
+        module.map(|module| module.bytes).filter(|bytes| *bytes > 0)
     }
 
     /// Sets the argument text; `false` if it is too long, then nothing is set.
@@ -120,6 +147,18 @@ mod tests {
             prop_assert_eq!(start.argument(), if fits { text.as_str() } else { "" });
             prop_assert!(start.is_valid());
         }
+    }
+
+    #[test]
+    fn modules_are_found_by_address_if_they_are_there() {
+        let mut start = StartInfo::new(3, Name::new("vmm"));
+        start.modules[0] = ModuleMapping {
+            address: 0x1000,
+            bytes: 5,
+        };
+        start.modules[1].address = 0x2000;
+        let found = [0x1000, 0x2000, 0x3000, 0].map(|address| start.module_bytes(address));
+        assert_eq!(found, [Some(5), None, None, None]);
     }
 
     #[test]

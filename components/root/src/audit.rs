@@ -2,7 +2,8 @@
 //!
 //! Two comparisons. Slot by slot, every running component's capability space against the image
 //! (`pagurus-capdl-image`'s audit). And over the kernel's whole derivation tree: a capability in a container that is
-//! neither root's nor a component's capability space lies where the first comparison does not look.
+//! neither root's nor a component's capability space lies where the first comparison does not look. A component whose
+//! description lets it have CNodes may make some, and keep in them the kinds of capabilities that it may have.
 
 use crate::objects::Made;
 use crate::own;
@@ -23,6 +24,22 @@ use pagurus_protocol::{Failure, Reason};
 use pagurus_rt::Cap;
 use pagurus_rt::object::CNode;
 
+/// A CNode that a component made, or that lies in one that it made.
+struct MadeCNode {
+    /// Its identity.
+    object: u64,
+    /// The component's identifier.
+    component: u16,
+    /// Kinds of capabilities that may be in it: bit n for the kind of number n.
+    kinds: u32,
+}
+
+impl MadeCNode {
+    fn allows(&self, kind: Kind) -> bool {
+        self.kinds & (1 << (kind as u32)) != 0
+    }
+}
+
 /// A difference, for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
@@ -41,8 +58,9 @@ impl System {
     /// If the kernel refuses to tell.
     pub fn audit(&mut self) -> Result<AuditSummary, Failure> {
         let mut findings = Vec::new();
-        let seen = self.compare_slots(&mut findings)?;
-        self.look_elsewhere(&mut findings)?;
+        let (seen, made) = self.compare_slots(&mut findings)?;
+        let made = follow(made)?;
+        self.look_elsewhere(&made, &mut findings)?;
         let differences = findings.len() as u64;
         self.findings = findings;
         Ok(AuditSummary {
@@ -51,8 +69,10 @@ impl System {
         })
     }
 
-    fn compare_slots(&self, findings: &mut Vec<Finding>) -> Result<u64, Failure> {
+    /// How many capabilities were seen, and the CNodes among them that components may make.
+    fn compare_slots(&self, findings: &mut Vec<Finding>) -> Result<(u64, Vec<MadeCNode>), Failure> {
         let image = self.image;
+        let mut made = Vec::new();
         let mut table = self.identities()?;
         let mut audit = Audit::new(image, &mut table).map_err(bug)?;
         let mut report = |difference: Difference<'_>| findings.push(finding(&image, difference));
@@ -69,11 +89,20 @@ impl System {
                 }
                 seen += 1;
                 let live = LiveSlot::new(member.id, slot, found.info, found.object, found.badge);
+                let dynamic = image.component(member.id).map(|c| c.dynamic);
+                let dynamic = dynamic.filter(|dynamic| dynamic.allows(slot, live.kind));
+                if let (Some(dynamic), Kind::CNode) = (dynamic, live.kind) {
+                    made.push(MadeCNode {
+                        object: live.identity,
+                        component: member.id,
+                        kinds: dynamic.kinds,
+                    });
+                }
                 audit.observe(live, &mut report).map_err(bug)?;
             }
         }
         audit.finish(&mut report);
-        Ok(seen)
+        Ok((seen, made))
     }
 
     /// Which kernel object each object of the description is, as far as root made it itself.
@@ -84,7 +113,9 @@ impl System {
             let identity = match self.objects.get(object.index) {
                 Made::Absent => Identity::Absent,
                 Made::Original(slot) => Identity::Known(own::CNODE.inspect(*slot)?.object),
-                Made::Ports { .. } | Made::Cpu { .. } | Made::Untyped(_) => continue,
+                Made::Ports { .. } | Made::Cpu { .. } | Made::Untyped(_) | Made::Module(_) => {
+                    continue;
+                }
             };
             if let Some(entry) = table.get_mut(object.index as usize) {
                 *entry = identity;
@@ -112,7 +143,11 @@ impl System {
     }
 
     /// Finds capabilities in containers that are no capability space known to root.
-    fn look_elsewhere(&self, findings: &mut Vec<Finding>) -> Result<(), Failure> {
+    fn look_elsewhere(
+        &self,
+        made: &[MadeCNode],
+        findings: &mut Vec<Finding>,
+    ) -> Result<(), Failure> {
         let mut known = vec![own::CNODE.inspect(slot::CNODE)?.object];
         for member in &self.members {
             if let Some(cnode) = self.cnode(member.id) {
@@ -130,19 +165,61 @@ impl System {
             if bound || known.contains(&found.container) {
                 continue;
             }
-            let kind = found.info.kind().unwrap_or(Kind::Empty).name();
+            let kind = found.info.kind().unwrap_or(Kind::Empty);
+            let owner = made.iter().find(|cnode| cnode.object == found.container);
+            let whose = match owner {
+                Some(owner) if owner.allows(kind) => continue,
+                Some(owner) => {
+                    let name = self
+                        .image
+                        .component(owner.component)
+                        .map_or("?", |c| c.name);
+                    format!("which {name} made, but which may hold no such capability")
+                }
+                None => String::from("which is no component's capability space"),
+            };
             findings.push(Finding {
-                component: 0,
+                component: owner.map_or(0, |owner| owner.component),
                 slot: 0,
                 text: format!(
-                    "a capability to {kind} {:#x} lies in slot {} of the CNode at {:#x}, which is no component's \
-                     capability space",
-                    found.object, found.index, found.container
+                    "a capability to {} {:#x} lies in slot {} of the CNode at {:#x}, {whose}",
+                    kind.name(),
+                    found.object,
+                    found.index,
+                    found.container
                 ),
             });
         }
         Ok(())
     }
+}
+
+/// Adds the CNodes to which there are capabilities in CNodes that components made, at any depth.
+fn follow(mut made: Vec<MadeCNode>) -> Result<Vec<MadeCNode>, Failure> {
+    let mut before = 0;
+    // Each round goes one level deeper.
+    while before < made.len() {
+        before = made.len();
+        let mut position = 0;
+        while let Some(found) = own::KERNEL.describe(position)? {
+            position += 1;
+            let is_cnode = found.info.kind() == Some(Kind::CNode);
+            let holder = made.iter().find(|cnode| cnode.object == found.container);
+            let Some(holder) = holder.filter(|holder| is_cnode && holder.allows(Kind::CNode))
+            else {
+                continue;
+            };
+            let (component, kinds) = (holder.component, holder.kinds);
+            if made.iter().all(|cnode| cnode.object != found.object) {
+                made.push(MadeCNode {
+                    object: found.object,
+                    component,
+                    kinds,
+                });
+            }
+        }
+    }
+    Ok(made)
 }
 
 /// Slot 0 is no slot.

@@ -266,6 +266,8 @@ impl Builder<'_> {
             Target::Object(index) => match self.objects.get(index) {
                 Made::Absent => return Ok(()),
                 Made::Untyped(pieces) => return give_untyped(cnode, wanted, pieces),
+                // The image's reader accepts no capability to a boot module.
+                Made::Module(_) => return Err(NO_OBJECT),
                 Made::Original(slot) if wanted.badge != 0 => {
                     (Some(*slot), Mint::Badge(wanted.badge))
                 }
@@ -288,28 +290,48 @@ impl Builder<'_> {
     }
 
     fn map_shared(&mut self, b: &Blueprint<'_>, running: &mut Running) -> Result<(), Failed> {
-        let space = running.space(b.plan).ok_or(NO_OBJECT)?;
         for map in b.component.maps() {
-            let Some(frame) = self.objects.frame(map.object) else {
-                continue;
-            };
-            let slot = take(self.slots)?;
-            own::CNODE
-                .mint(slot, own::at(frame.index()), map.rights, Mint::Plain)
-                .map_err(to("derive a capability to shared memory"))?;
-            running.copies.push(slot);
-            let mapping = Mapping {
+            let mut mapping = Mapping {
                 address: map.address,
                 offset: map.offset,
                 length: map.length,
                 rights: map.rights,
                 cache: map.cache,
             };
-            Cap::<Frame>::new(slot)
-                .map(space, mapping)
-                .map_err(to("map shared memory"))?;
+            match self.objects.get(map.object) {
+                Made::Original(slot) => self.map_copy(b, running, *slot, mapping)?,
+                Made::Module(module) => {
+                    for frame in &module.frames {
+                        let info = frame.info().map_err(to("measure a boot module"))?;
+                        mapping.length = 1 << info.size_bits;
+                        self.map_copy(b, running, frame.index(), mapping)?;
+                        mapping.address += mapping.length;
+                    }
+                }
+                // The machine lacks it, or it is nothing that can be mapped.
+                _ => {}
+            }
         }
         Ok(())
+    }
+
+    /// Derives a capability from the frame in `slot` of root's, and maps that.
+    fn map_copy(
+        &mut self,
+        b: &Blueprint<'_>,
+        running: &mut Running,
+        slot: u32,
+        mapping: Mapping,
+    ) -> Result<(), Failed> {
+        let space = running.space(b.plan).ok_or(NO_OBJECT)?;
+        let copy = take(self.slots)?;
+        own::CNODE
+            .mint(copy, own::at(slot), mapping.rights, Mint::Plain)
+            .map_err(to("derive a capability to shared memory"))?;
+        running.copies.push(copy);
+        Cap::<Frame>::new(copy)
+            .map(space, mapping)
+            .map_err(to("map shared memory"))
     }
 
     /// Binds the component's interrupts to its notification; the next time, unmasks those that the component before

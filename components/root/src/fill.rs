@@ -1,6 +1,7 @@
 //! What is in a component's memory when it starts: its program, its start page.
 
 use crate::builder::{Blueprint, NO_OBJECT, Running};
+use crate::modules::Modules;
 use crate::objects::{Failed, to};
 use crate::plan::{Content, Memory, Role};
 use crate::window::Filler;
@@ -86,6 +87,14 @@ fn start_info(image: &Image<'_>, boot: &BootInfo, b: &Blueprint<'_>) -> StartInf
     if !start.set_argument(component.argument()) {
         // The image's reader accepts no longer ones.
         log::warn!("component `{}`: its argument is too long", component.name);
+    }
+    let modules = Modules(boot.modules());
+    for (entry, mapping) in start
+        .modules
+        .iter_mut()
+        .zip(modules.mapped(image, component))
+    {
+        *entry = mapping;
     }
     let memory = image.service(Service::Memory).map(Target::Object);
     let serves = |c: &Wanted<'_>| Some(c.target) == memory && c.rights.contains(Rights::READ);

@@ -114,7 +114,7 @@ pub enum Origin {
     Rest,
     /// From device memory.
     Device,
-    /// Not from memory: interrupts, ports, processors.
+    /// Not from memory that is free: interrupts, ports, boot modules, processors.
     Control,
 }
 
@@ -143,9 +143,10 @@ pub fn origin(object: &Object<'_>) -> Origin {
         }),
         ObjectKind::UntypedRest => Origin::Rest,
         ObjectKind::Device { .. } => Origin::Device,
-        ObjectKind::Irq { .. } | ObjectKind::Ports { .. } | ObjectKind::Cpu { .. } => {
-            Origin::Control
-        }
+        ObjectKind::Irq { .. }
+        | ObjectKind::Ports { .. }
+        | ObjectKind::Module
+        | ObjectKind::Cpu { .. } => Origin::Control,
     }
 }
 

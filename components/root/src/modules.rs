@@ -3,6 +3,8 @@
 use crate::window::ModuleFrames;
 use alloc::vec::Vec;
 use pagurus_abi::boot::ModuleDesc;
+use pagurus_capdl_image::{Component, Image, ObjectKind};
+use pagurus_protocol::start::ModuleMapping;
 use pagurus_rt::Cap;
 
 /// Name of the module with the capDL image.
@@ -23,6 +25,22 @@ impl Modules<'_> {
         (module.length > 0 && !frames.is_empty()).then_some(ModuleFrames {
             frames,
             bytes: module.length,
+        })
+    }
+
+    /// The boot modules that `component` maps: the address, and the length in bytes, which is 0 if the boot loader did
+    /// not bring the module.
+    pub fn mapped<'b>(
+        &'b self,
+        image: &'b Image<'_>,
+        component: &'b Component<'_>,
+    ) -> impl Iterator<Item = ModuleMapping> + 'b {
+        component.maps().filter_map(|map| {
+            let object = image.object(map.object)?;
+            (object.kind == ObjectKind::Module).then(|| ModuleMapping {
+                address: map.address,
+                bytes: self.find(object.name).map_or(0, |module| module.bytes),
+            })
         })
     }
 

@@ -6,7 +6,9 @@
 use crate::device;
 use crate::layout::{self, Origin, SharedObject};
 use crate::memory::Placement;
+use crate::modules::Modules;
 use crate::own;
+use crate::window::ModuleFrames;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt;
@@ -14,7 +16,7 @@ use pagurus_abi::boot::{BootInfo, slot};
 use pagurus_abi::{Error, Kind};
 use pagurus_capdl_image::{Image, Object, ObjectKind};
 use pagurus_rt::Cap;
-use pagurus_rt::object::{Frame, TraceBuffer, Trigger, Untyped};
+use pagurus_rt::object::{TraceBuffer, Trigger, Untyped};
 use pagurus_rt::slots::SlotAllocator;
 
 /// What a component's capabilities to an object are derived from.
@@ -38,6 +40,8 @@ pub enum Made {
         /// The highest priority that a holder may give away.
         max_priority: u8,
     },
+    /// A boot module, to be mapped.
+    Module(ModuleFrames),
     /// Untyped memory: whole pieces, each with log2 of its bytes. What a component gets is made from them, so that
     /// revoking them takes it back.
     Untyped(Vec<(u32, u8)>),
@@ -192,8 +196,8 @@ impl Objects {
         Ok(())
     }
 
-    /// Makes what does not come from memory: interrupt handlers, ranges of ports, processors. Attaches the trace
-    /// buffers. What the machine lacks stays absent.
+    /// Makes what does not come from memory: interrupt handlers, ranges of ports, processors. Finds the boot modules and
+    /// attaches the trace buffers. What the machine lacks stays absent.
     ///
     /// # Errors
     /// If root has no slots left.
@@ -231,6 +235,10 @@ impl Objects {
                     self.set(object.index, Made::Cpu { slot, max_priority });
                 }
                 ObjectKind::Cpu { .. } => lacks(&object, "no such processor"),
+                ObjectKind::Module => match Modules(boot.modules()).find(object.name) {
+                    Some(frames) => self.set(object.index, Made::Module(frames)),
+                    None => lacks(&object, "no boot module of that name"),
+                },
                 ObjectKind::TraceBuffer { cpu, .. } => self.attach(&object, cpu),
                 _ => {}
             }
@@ -246,11 +254,6 @@ impl Objects {
         if let Err(error) = buffer.attach(own::cpu(cpu.into())) {
             lacks(object, error.text());
         }
-    }
-
-    /// The frame of object `index`, if it is one.
-    pub fn frame(&self, index: u32) -> Option<Cap<Frame>> {
-        self.original(index).map(Cap::new)
     }
 }
 

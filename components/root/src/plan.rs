@@ -10,7 +10,7 @@ use pagurus_abi::kind::PAGE_BITS;
 use pagurus_abi::layout::{HEAP_BASE, IPC_BUFFER, PAGE_SIZE, STACK_TOP};
 use pagurus_abi::{Kind, Rights};
 use pagurus_capdl_image::ComponentInfo;
-use pagurus_protocol::start::START_INFO;
+use pagurus_protocol::start::{MODULE_ROOM, START_INFO};
 
 /// What an object of a component is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,6 +81,31 @@ pub struct Plan {
     pub parts: Vec<Part>,
     /// log2 of the bytes of its lease.
     pub lease_bits: u8,
+}
+
+/// log2 of the bytes of the address space of a component that asks for `2^bits` and has boot modules of these `lengths`
+/// mapped besides: their page tables come on top, as nobody knew the lengths before.
+///
+/// # Errors
+/// If a module is longer than the room for it, or no address space is that large.
+pub fn address_space_bits(
+    bits: u8,
+    lengths: impl Iterator<Item = u64>,
+) -> Result<u8, ImpossibleSize> {
+    /// log2 of the bytes that a page table of each level covers (AMD64 manual volume 2, section 5.3).
+    const LEVELS: [u32; 3] = [21, 30, 39];
+    let mut tables = 0;
+    for bytes in lengths.filter(|bytes| *bytes > 0) {
+        if bytes > MODULE_ROOM {
+            return Err(ImpossibleSize("boot module"));
+        }
+        // One more on each level, as the mapping need not begin where a table does.
+        tables += LEVELS.map(|level| (bytes >> level) + 2).iter().sum::<u64>();
+    }
+    let asked = 1u64.checked_shl(bits.into());
+    asked
+        .and_then(|asked| bits_for(asked.checked_add(tables * PAGE_SIZE as u64)?, bits))
+        .ok_or(ImpossibleSize(Kind::AddressSpace.name()))
 }
 
 /// A size that no object has, with the name of what it was asked for.
@@ -255,6 +280,20 @@ mod tests {
             expected.extend([(STACK_TOP - stack, stack), (IPC_BUFFER, 0x1000), (START_INFO, 0x1000)]);
             prop_assert_eq!(merged, expected);
         }
+    }
+
+    #[test]
+    fn page_tables_for_boot_modules_come_on_top() {
+        let bits = |asked, lengths: &[u64]| address_space_bits(asked, lengths.iter().copied());
+        assert_eq!(bits(16, &[]), Ok(16));
+        assert_eq!(bits(16, &[0, 0]), Ok(16));
+        assert_eq!(bits(16, &[1]), Ok(17));
+        // 512 tables and a few, besides the 16 asked for.
+        assert_eq!(bits(16, &[1 << 30]), Ok(22));
+        assert_eq!(bits(21, &[1 << 20, 1 << 20]), Ok(22));
+        let too_long = Err(ImpossibleSize("boot module"));
+        assert_eq!(bits(16, &[MODULE_ROOM + 1]), too_long);
+        assert_eq!(bits(64, &[]), Err(ImpossibleSize("address-space")));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::memory::{Placement, Pool};
 use crate::modules::{Modules, SYSTEM};
 use crate::objects::{Failed, Made, Objects, shared_objects, take, to};
 use crate::own;
-use crate::plan::Plan;
+use crate::plan::{Plan, address_space_bits};
 use crate::program::Program;
 use crate::window::Window;
 use alloc::vec::Vec;
@@ -161,8 +161,12 @@ impl System {
             .map_err(to("map the program"))?
             .map_err(ComponentError::Program)?;
         let reply = component.caps().find(|c| c.target == Target::OwnReply);
-        let plan = Plan::new(&component.info(), &program, reply.map(|c| c.slot))
-            .map_err(ComponentError::Size)?;
+        let mut info = component.info();
+        let mapped = modules.mapped(&self.image, component).map(|m| m.bytes);
+        info.address_space_bits =
+            address_space_bits(info.address_space_bits, mapped).map_err(ComponentError::Size)?;
+        let plan =
+            Plan::new(&info, &program, reply.map(|c| c.slot)).map_err(ComponentError::Size)?;
         Ok((program, plan))
     }
 

@@ -1,5 +1,5 @@
 //! How a component starts and stops.
-// The symbol for the entry point, and `ud2`.
+// The symbol for the entry point, `ud2`, and boot modules at the addresses where root mapped them.
 #![allow(unsafe_code)]
 
 use crate::slots::SlotAllocator;
@@ -13,6 +13,17 @@ pub struct Env {
     pub start: &'static StartInfo,
     /// The slots that the component may fill at run time.
     pub slots: SlotAllocator,
+}
+
+impl Env {
+    /// The boot module that the description maps at `address` (a generated constant); `None` if the boot loader did
+    /// not bring it.
+    pub fn module(&self, address: usize) -> Option<&'static [u8]> {
+        let bytes = self.start.module_bytes(address as u64)?;
+        // SAFETY: root maps the module before the component starts, read-only and for as long as it runs; nobody
+        // holds a writable capability to a boot module.
+        Some(unsafe { crate::memory::bytes(address as u64, bytes as usize) })
+    }
 }
 
 /// Makes `$main` the start of the component: `fn main(env: Env)`, which may return `()` or a

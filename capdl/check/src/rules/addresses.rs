@@ -42,7 +42,7 @@ pub(crate) fn range(context: &Context<'_>, found: &mut Found<'_>) {
         for map in &component.maps {
             let span = map.span();
             let map = map.get_ref();
-            let Some((_, object)) = context.system.object(map.frame.get_ref()) else {
+            let Some((_, object)) = context.system.object(map.object.get_ref()) else {
                 continue;
             };
             let Some(whole) = object.kind.mappable_bytes() else {
@@ -56,7 +56,7 @@ pub(crate) fn range(context: &Context<'_>, found: &mut Found<'_>) {
                     span,
                     format!(
                         "the mapping covers nothing of `{}` or more than it has ({})",
-                        map.frame.get_ref(),
+                        map.object.get_ref(),
                         Bytes(whole)
                     ),
                     "`offset` and `length` must lie within the frame",

@@ -2,6 +2,7 @@
 
 use crate::context::{Context, Found};
 use pagurus_capdl_image::layout::{MAX_ARGUMENT, MAX_CAPS, MAX_COMPONENTS, MAX_MAPS, MAX_OBJECTS};
+use pagurus_protocol::start::MAX_MODULES;
 use std::ops::Range;
 
 /// Capabilities in fixed slots that a component may have besides those that it lists.
@@ -34,6 +35,15 @@ pub(crate) fn limits(context: &Context<'_>, found: &mut Found<'_>) {
     check(caps, MAX_CAPS, "capabilities", last_component.clone());
     check(maps, MAX_MAPS, "mappings", last_component);
     for (_, component) in context.components() {
+        let modules = component.maps.iter().filter(|m| m.get_ref().is_module);
+        if let Some(extra) = modules.clone().nth(MAX_MODULES) {
+            found.add_in(
+                component.name(),
+                extra.span(),
+                format!("{} boot modules are too many", modules.count()),
+                format!("the start page tells of {MAX_MODULES}"),
+            );
+        }
         if let Some(argument) = &component.argument
             && argument.get_ref().len() > MAX_ARGUMENT
         {

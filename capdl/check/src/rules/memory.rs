@@ -213,6 +213,7 @@ fn object_bytes(kind: &ObjectKind) -> u128 {
         ObjectKind::Device { .. }
         | ObjectKind::Irq { .. }
         | ObjectKind::Ports { .. }
+        | ObjectKind::Module
         | ObjectKind::Cpu { .. } => 0,
     }
 }

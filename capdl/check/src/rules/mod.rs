@@ -24,7 +24,7 @@ rules! {
     /// The rules for names. They come first: what follows from a wrong name is not worth a message.
     NAME_RULES:
     "name-form" names::form: "Names are lower-case words with hyphens.";
-    "name-reserved" names::reserved: "`root`, `kernel` and `system` are taken.";
+    "name-reserved" names::reserved: "`root`, `kernel` and `system` are taken, and programs are no other boot modules.";
     "name-duplicate" names::duplicate: "Names of objects, components and capabilities are unique.";
     "constant-reserved" names::constant_reserved: "No name hides a constant that every component has.";
     "name-unknown" names::unknown: "Every name that is used is declared and of the right kind.";
@@ -50,6 +50,7 @@ rules! {
     "port-owner" owners::ports: "An I/O port has one owner.";
     "device-owner" owners::device: "Device memory has one owner.";
     "frame-owner" owners::frame: "A frame has one owner.";
+    "module-owner" owners::module: "A boot module has one reader.";
     "untyped-owner" owners::untyped: "Untyped memory has one owner.";
     "trace-owner" owners::trace: "A trace buffer has one owner, and a processor one trace buffer.";
     "receiver" owners::receiver: "One component receives at an endpoint or notification.";

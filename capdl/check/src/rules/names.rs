@@ -67,6 +67,18 @@ pub(crate) fn reserved(context: &Context<'_>, found: &mut Found<'_>) {
             );
         }
     }
+    let programs = context.system.binaries();
+    for (_, object) in context.objects() {
+        let name = object.name.get_ref();
+        let taken = RESERVED_MODULES.contains(&name.as_str()) || programs.contains(name);
+        if matches!(object.kind, ObjectKind::Module) && taken {
+            found.add(
+                object.name.span(),
+                format!("the boot module `{name}` is a program or the description"),
+                "choose another name for the file that is to be mapped",
+            );
+        }
+    }
 }
 
 /// `name-duplicate`
@@ -183,11 +195,22 @@ pub(crate) fn unknown(context: &Context<'_>, found: &mut Found<'_>) {
         let place = |use_: &str| Place::component(component.name(), use_.to_string());
         for cap in &component.caps {
             let name = cap.get_ref().object();
-            object(context, found, place("a capability"), name, Wanted::Any);
+            object(
+                context,
+                found,
+                place("a capability"),
+                name,
+                Wanted::Nameable,
+            );
         }
         for map in &component.maps {
-            let name = &map.get_ref().frame;
-            object(context, found, place("a mapping"), name, Wanted::Mappable);
+            let map = map.get_ref();
+            let wanted = if map.is_module {
+                Wanted::Module
+            } else {
+                Wanted::Mappable
+            };
+            object(context, found, place("a mapping"), &map.object, wanted);
         }
         if let Some(name) = &component.notification {
             let place = place("`notification`");
@@ -237,28 +260,32 @@ impl<'a> Place<'a> {
 /// What kind of object is wanted.
 #[derive(Clone, Copy)]
 enum Wanted {
-    Any,
+    /// There are capabilities to it.
+    Nameable,
     Endpoint,
     Notification,
     Mappable,
+    Module,
 }
 
 impl Wanted {
     fn fits(self, kind: &ObjectKind) -> bool {
         match self {
-            Wanted::Any => true,
+            Wanted::Nameable => !matches!(kind, ObjectKind::Module),
             Wanted::Endpoint => matches!(kind, ObjectKind::Endpoint),
             Wanted::Notification => matches!(kind, ObjectKind::Notification),
             Wanted::Mappable => kind.mappable_bytes().is_some(),
+            Wanted::Module => matches!(kind, ObjectKind::Module),
         }
     }
 
     fn noun(self) -> &'static str {
         match self {
-            Wanted::Any => "object",
+            Wanted::Nameable => "object",
             Wanted::Endpoint => "endpoint",
             Wanted::Notification => "notification",
             Wanted::Mappable => "frame or device memory",
+            Wanted::Module => "boot module",
         }
     }
 }
@@ -288,14 +315,25 @@ fn object(
             wanted.noun()
         ),
     };
+    let is_module = |name: &str| {
+        let object = context.system.object(name);
+        object.is_some_and(|(_, object)| matches!(object.kind, ObjectKind::Module))
+    };
     let known = context.system.object_names(|kind| wanted.fits(kind));
-    let help = did_you_mean(name.get_ref(), known).unwrap_or_else(|| {
+    let help = if is_module(name.get_ref()) {
         format!(
-            "name {} {} that is declared",
-            article(wanted.noun()),
-            wanted.noun()
+            "write `maps = [{{ module = \"{}\", rights = \"r\" }}]`",
+            name.get_ref()
         )
-    });
+    } else {
+        did_you_mean(name.get_ref(), known).unwrap_or_else(|| {
+            format!(
+                "name {} {} that is declared",
+                article(wanted.noun()),
+                wanted.noun()
+            )
+        })
+    };
     match place.component {
         Some(component) => found.add_in(component, name.span(), message, help),
         None => found.add(name.span(), message, help),

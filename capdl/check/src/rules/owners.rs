@@ -175,6 +175,18 @@ pub(crate) fn frame(context: &Context<'_>, found: &mut Found<'_>) {
     );
 }
 
+/// `module-owner`
+pub(crate) fn module(context: &Context<'_>, found: &mut Found<'_>) {
+    one_owner(
+        context,
+        found,
+        |kind| matches!(kind, ObjectKind::Module),
+        |_| true,
+        "maps",
+        "map it for one component only, or declare the boot module with `shared = true`",
+    );
+}
+
 /// `untyped-owner`
 pub(crate) fn untyped(context: &Context<'_>, found: &mut Found<'_>) {
     one_owner(

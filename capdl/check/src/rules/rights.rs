@@ -50,7 +50,7 @@ pub(crate) fn rights(context: &Context<'_>, found: &mut Found<'_>) {
         for map in &component.maps {
             let map = map.get_ref();
             let rights = map.rights.get_ref().0;
-            let Some((_, object)) = context.system.object(map.frame.get_ref()) else {
+            let Some((_, object)) = context.system.object(map.object.get_ref()) else {
                 continue;
             };
             let possible = object.kind.possible_rights();
@@ -63,7 +63,7 @@ pub(crate) fn rights(context: &Context<'_>, found: &mut Found<'_>) {
                         with_article(&object.kind),
                         map.rights.get_ref()
                     ),
-                    "a mapping is `r`, `rw` or, for frames, `rx`",
+                    "a mapping is `r`, `rw` or, for frames, `rx`; of a boot module `r`",
                 );
             }
         }
@@ -208,7 +208,7 @@ pub(crate) fn write_xor_execute(context: &Context<'_>, found: &mut Found<'_>) {
         });
         let maps = component.maps.iter().map(|m| {
             let map = m.get_ref();
-            (map.name(), &map.frame, &map.rights)
+            (map.name(), &map.object, &map.rights)
         });
         for (name, object, rights) in caps.chain(maps) {
             let executable = context

@@ -5,8 +5,8 @@ use crate::audit;
 use crate::error::{Fault, ImageError, SectionName};
 use crate::layout::{self, Header, RawCap, RawComponent, RawMap, RawObject};
 use crate::reader::Image;
-use crate::record::Target;
-use crate::write::write;
+use crate::record::{ObjectKind, Target};
+use crate::write::{Contents, write};
 use pagurus_abi::Rights;
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -44,10 +44,15 @@ fn walk(image: &Image<'_>) -> Result<(), TestCaseError> {
         prop_assert!(component.dynamic.count == 0 || component.dynamic.first >= next);
         prop_assert!(component.dynamic.first + component.dynamic.count <= slots);
         for map in component.maps() {
-            let bits = image
-                .object(map.object)
-                .and_then(|o| o.kind.mappable_bits());
-            prop_assert!(map.offset + map.length <= 1 << bits.unwrap());
+            let kind = image.object(map.object).unwrap().kind;
+            match kind.mappable_bits() {
+                Some(bits) => prop_assert!(map.offset + map.length <= 1 << bits),
+                None => {
+                    prop_assert_eq!(kind, ObjectKind::Module);
+                    prop_assert_eq!((map.offset, map.length), (0, 0));
+                    prop_assert_eq!(map.rights, Rights::READ);
+                }
+            }
             prop_assert!(!map.rights.contains(Rights::WRITE | Rights::EXECUTE));
         }
     }
@@ -148,6 +153,43 @@ fn with_change(
 
 /// A field: the section, the number of the record, the offset in it.
 type Field = (SectionName, usize, usize);
+
+#[test]
+fn a_boot_module_can_only_be_mapped_whole_and_read() {
+    let refused = |change: fn(&mut Contents<'static>)| {
+        let mut contents = example();
+        contents.objects[2].kind = ObjectKind::Module;
+        // The capabilities to what was a frame.
+        for parts in &mut contents.components {
+            parts.caps.retain(|cap| cap.target != Target::Object(2));
+        }
+        let map = &mut contents.components[0].maps[0];
+        (map.object, map.length, map.rights) = (2, 0, Rights::READ);
+        change(&mut contents);
+        write(&contents).err().map(|error| match error {
+            ImageError::Record { fault, .. } => fault,
+            other => panic!("{other}"),
+        })
+    };
+    assert_eq!(refused(|_| ()), None);
+    assert_eq!(
+        refused(|c| c.components[0].maps[0].rights = Rights::RW),
+        Some(Fault::Rights)
+    );
+    assert_eq!(
+        refused(|c| c.components[0].maps[0].length = 4096),
+        Some(Fault::Size)
+    );
+    assert_eq!(
+        refused(|c| c.components[0].maps[0].offset = 4096),
+        Some(Fault::Size)
+    );
+    let to_module = |c: &mut Contents<'static>| {
+        c.components[1].caps[3].target = Target::Object(2);
+        c.components[1].caps[3].badge = 0;
+    };
+    assert_eq!(refused(to_module), Some(Fault::Reference));
+}
 
 /// Each fault that a record can have is found, and found in the right place.
 #[test]
@@ -277,7 +319,7 @@ fn every_fault_is_named() {
         ((Objects, 0, offset_of!(RawObject, kind)), &[0], Fault::Kind),
         (
             (Objects, 0, offset_of!(RawObject, kind)),
-            &[11],
+            &[12],
             Fault::Kind,
         ),
         (

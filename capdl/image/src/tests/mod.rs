@@ -58,6 +58,7 @@ fn object_kind() -> impl Strategy<Value = ObjectKind> {
             index,
             max_priority
         }),
+        Just(ObjectKind::Module),
     ]
 }
 
@@ -68,11 +69,12 @@ fn objects() -> impl Strategy<Value = Vec<Object<'static>>> {
         any::<bool>(),
         any::<bool>(),
     );
-    // Three that every image can refer to.
+    // What every image can refer to.
     let basis = [
         ObjectKind::Endpoint,
         ObjectKind::Notification,
         ObjectKind::Frame { size_bits: 14 },
+        ObjectKind::Module,
     ];
     prop::collection::vec(object, 0..12).prop_map(move |more| {
         let basis = basis.map(|kind| ("a", kind, false, false));
@@ -109,6 +111,8 @@ fn caps(seeds: Vec<CapSeed>, objects: &[Object<'static>]) -> Vec<Cap<'static>> {
     let mut caps = Vec::new();
     for (object, own, step, rights, number, name) in seeds {
         let object = object.map(|i| i.get(objects));
+        // There are no capabilities to boot modules.
+        let object = object.filter(|o| o.kind != ObjectKind::Module);
         let kind = object.map(|o| o.kind);
         let badged = matches!(kind, Some(ObjectKind::Endpoint | ObjectKind::Notification));
         let irq = matches!(kind, Some(ObjectKind::Irq { .. }));
@@ -147,14 +151,24 @@ fn map() -> impl Strategy<Value = Map> {
         CacheMode::Uncached,
         CacheMode::WriteCombining,
     ]);
-    (16u64..1000, 0u64..4, rights, cache).prop_map(|(page, offset, rights, cache)| Map {
-        object: 2,
+    let frame =
+        (16u64..1000, 0u64..4, rights, cache).prop_map(|(page, offset, rights, cache)| Map {
+            object: 2,
+            address: page * PAGE,
+            offset: offset * PAGE,
+            length: (4 - offset) * PAGE,
+            rights,
+            cache,
+        });
+    let module = (16u64..1000).prop_map(|page| Map {
+        object: 3,
         address: page * PAGE,
-        offset: offset * PAGE,
-        length: (4 - offset) * PAGE,
-        rights,
-        cache,
-    })
+        offset: 0,
+        length: 0,
+        rights: Rights::READ,
+        cache: CacheMode::Default,
+    });
+    prop_oneof![3 => frame, 1 => module]
 }
 
 fn info() -> impl Strategy<Value = ComponentInfo<'static>> {

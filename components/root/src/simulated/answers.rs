@@ -102,7 +102,7 @@ fn root_answers_who_holds_its_endpoint() {
         assert_eq!(serve(root), Err(Ended::Receive(Error::Canceled)));
 
         let (system, _) = system.take().unwrap().unwrap();
-        assert_eq!((system.cpus, system.components, system.modules), (1, 3, 2));
+        assert_eq!((system.cpus, system.components, system.modules), (1, 3, 3));
         let (found, _) = found.take().unwrap().unwrap();
         assert_eq!((found.id, found.name.as_str()), (1, "server"));
         assert_eq!(found.priority, 50);
@@ -178,6 +178,54 @@ fn the_audit_finds_what_does_not_belong() {
         assert!(found(CLIENT, slots::MEMORY, "missing"), "{texts:#?}");
         assert!(found(SERVER, 18, "rights"), "{texts:#?}");
         assert!(found(0, 0, "lies in slot 5"), "{texts:#?}");
+    });
+}
+
+#[test]
+fn the_audit_knows_what_a_component_may_make_for_itself() {
+    let mut description = system();
+    let kinds = [Kind::CNode, Kind::Thread, Kind::SchedContext, Kind::Frame];
+    let bits = kinds.iter().fold(0, |bits, kind| bits | 1 << *kind as u32);
+    description.component(SERVER).info.dynamic.kinds = bits;
+    started(&description, 1, |_, root| {
+        let server = root.cnode(SERVER).unwrap();
+        root.end(PASSIVE).unwrap();
+        let passive = root.member(PASSIVE).unwrap();
+        let memory = passive.prepared.as_ref().unwrap().lease;
+        // As if made by the server itself: a thread, and a CNode with a CNode in it.
+        memory
+            .retype(Kind::Thread, 0, Slot::new(server, 40), 1)
+            .unwrap();
+        memory
+            .retype(Kind::CNode, 4, Slot::new(server, 41), 1)
+            .unwrap();
+        let [outer, inner] = [(); 2].map(|()| root.slots.take().unwrap());
+        own::CNODE
+            .mint(outer, Slot::new(server, 41), Rights::RW, Mint::Plain)
+            .unwrap();
+        let outer = Cap::<CNode>::new(outer);
+        memory
+            .retype(Kind::CNode, 4, Slot::new(outer, 3), 1)
+            .unwrap();
+        own::CNODE
+            .mint(inner, Slot::new(outer, 3), Rights::RW, Mint::Plain)
+            .unwrap();
+        let inner = Cap::<CNode>::new(inner);
+        inner
+            .mint(5, Slot::new(server, 19), Rights::READ, Mint::Plain)
+            .unwrap();
+        assert_eq!(root.audit().unwrap().differences, 0, "{:?}", root.findings);
+
+        // Not what the description lets it have.
+        inner
+            .mint(6, Slot::new(server, 36), Rights::READ, Mint::Plain)
+            .unwrap();
+        assert_eq!(root.audit().unwrap().differences, 1);
+        let finding = &root.findings[0];
+        assert_eq!((finding.component, finding.slot), (SERVER, 0));
+        let text = &finding.text;
+        assert!(text.contains("a capability to endpoint"), "{text}");
+        assert!(text.contains("which server made"), "{text}");
     });
 }
 

@@ -1,6 +1,9 @@
 //! What root builds, seen from the kernel and from the components.
 
-use super::description::{BOARD_AT, CLIENT, Description, PASSIVE, SERVER, SERVER_REST, system};
+use super::description::{
+    BOARD_AT, BUNDLE_AT, BUNDLE_BYTES, CLIENT, Description, NO_BUNDLE_AT, PASSIVE, SERVER,
+    SERVER_REST, system,
+};
 use super::{Simulation, held, seen_by, started, thread_of};
 use crate::error::BootError;
 use crate::system::System;
@@ -102,6 +105,31 @@ fn memory_is_mapped_filled_and_protected() {
         let page = seen_by(&simulation.system.borrow(), client, START_INFO, 4096);
         let start = StartInfo::read_from_bytes(&page).unwrap();
         assert!(start.memory_quotas.iter().all(|quota| *quota == 0));
+    });
+}
+
+#[test]
+fn boot_modules_are_mapped_whole_and_read_only() {
+    started(&system(), 1, |simulation, root| {
+        let server = thread_of(simulation, root, SERVER);
+        let sim = simulation.system.borrow();
+        let seen = seen_by(&sim, server, BUNDLE_AT, 0x10000);
+        assert_eq!(seen.len(), BUNDLE_BYTES.next_multiple_of(0x1000));
+        assert!(seen[..BUNDLE_BYTES].iter().all(|b| *b == 7));
+        assert_eq!(seen_by(&sim, server, NO_BUNDLE_AT, 1), []);
+        let page = seen_by(&sim, server, START_INFO, 4096);
+        let start = StartInfo::read_from_bytes(&page).unwrap();
+        assert_eq!(start.module_bytes(BUNDLE_AT), Some(BUNDLE_BYTES as u64));
+        assert_eq!(start.module_bytes(NO_BUNDLE_AT), None);
+        drop(sim);
+        let member = root.member(SERVER).unwrap();
+        let plan = &member.prepared.as_ref().unwrap().plan;
+        let space = member.running.as_ref().unwrap().space(plan).unwrap();
+        for offset in (0..BUNDLE_BYTES as u64).step_by(0x1000) {
+            let found = space.query(BUNDLE_AT + offset).unwrap();
+            assert_eq!(found.rights, Rights::READ);
+        }
+        assert_eq!(root.audit().unwrap().differences, 0);
     });
 }
 

@@ -30,6 +30,8 @@ pub mod object {
     pub const TRACE_9: u32 = 10;
     pub const CPU: u32 = 11;
     pub const LOG: u32 = 12;
+    pub const BUNDLE: u32 = 13;
+    pub const NO_BUNDLE: u32 = 14;
 }
 
 /// Identifiers of its components.
@@ -44,6 +46,12 @@ pub const CLIENT_ORDERS: u32 = 16;
 /// Where the server's shared page is mapped.
 pub const BOARD_AT: u64 = 0x6000_0000_0000;
 
+/// Where the server's boot module is mapped, and where one that is not there would be.
+pub const BUNDLE_AT: u64 = 0x6100_0000_0000;
+pub const NO_BUNDLE_AT: u64 = 0x6200_0000_0000;
+/// Bytes of the boot module.
+pub const BUNDLE_BYTES: usize = 0x5123;
+
 /// Interrupt of the server.
 pub const GSI: u32 = 4;
 
@@ -54,7 +62,7 @@ pub struct Description {
 }
 
 impl Description {
-    /// The boot modules: the image, then the programs.
+    /// The boot modules: the image, then the programs and what else there is.
     pub fn modules(&self) -> Vec<(String, Vec<u8>)> {
         let image = pagurus_capdl_image::write::write(&self.contents).expect("a sound description");
         let mut modules = vec![(SYSTEM.to_string(), image)];
@@ -74,7 +82,7 @@ fn object(index: u32, name: &'static str, kind: ObjectKind) -> Object<'static> {
         name,
         kind,
         shared: true,
-        optional: index == object::TRACE_9,
+        optional: matches!(index, object::TRACE_9 | object::NO_BUNDLE),
     }
 }
 
@@ -183,7 +191,17 @@ pub fn system() -> Description {
             },
         ),
         object(object::LOG, "log", K::Endpoint),
+        object(object::BUNDLE, "bundle", K::Module),
+        object(object::NO_BUNDLE, "no-bundle", K::Module),
     ];
+    let module = |object, address| Map {
+        object,
+        address,
+        offset: 0,
+        length: 0,
+        rights: Rights::READ,
+        cache: CacheMode::Default,
+    };
     let to = |index| Target::Object(index);
     let server = Parts {
         info: ComponentInfo {
@@ -224,14 +242,18 @@ pub fn system() -> Description {
             },
             cap(36, "log", to(object::LOG), Rights::READ),
         ],
-        maps: vec![Map {
-            object: object::BOARD,
-            address: BOARD_AT,
-            offset: 0x1000,
-            length: 0x1000,
-            rights: Rights::RW,
-            cache: CacheMode::Default,
-        }],
+        maps: vec![
+            Map {
+                object: object::BOARD,
+                address: BOARD_AT,
+                offset: 0x1000,
+                length: 0x1000,
+                rights: Rights::RW,
+                cache: CacheMode::Default,
+            },
+            module(object::NO_BUNDLE, NO_BUNDLE_AT),
+            module(object::BUNDLE, BUNDLE_AT),
+        ],
     };
     let client = Parts {
         info: info(CLIENT, "client"),
@@ -277,9 +299,12 @@ pub fn system() -> Description {
             components: vec![server, client, passive],
             order: vec![SERVER, CLIENT, PASSIVE],
         },
-        programs: vec![(
-            "program".to_string(),
-            elf_file(IMAGE_BASE + 8, &[CODE, DATA]),
-        )],
+        programs: vec![
+            (
+                "program".to_string(),
+                elf_file(IMAGE_BASE + 8, &[CODE, DATA]),
+            ),
+            ("bundle".to_string(), vec![7; BUNDLE_BYTES]),
+        ],
     }
 }
