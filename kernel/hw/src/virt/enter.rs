@@ -130,15 +130,22 @@ pub extern "C" fn enter_guest(groups: u64) -> Left {
         );
     }
     page.prepare(block, vcpu);
-    let foreign = foreign_xcr0(vcpu);
-    if let Some((guest, _)) = foreign {
-        set_xcr0(guest);
+    let host_xcr0 = cpu::host_xcr0();
+    if vcpu.xcr0 != host_xcr0 && host_xcr0 != 0 {
+        set_xcr0(vcpu.xcr0);
     }
     // SAFETY: the block is that of a virtual processor whose nested tables, maps and intercepts are the kernel's; the page has room
     // for the registers, and `host` is this processor's.
     unsafe { pagurus_vmrun(vcpu.block, page.0, cpu.resident.host.load(Relaxed)) };
-    if let Some((_, host)) = foreign {
-        set_xcr0(host);
+    if host_xcr0 != 0 {
+        // QEMU does not stop guests at XSETBV: what the guest has set is found here.
+        let guest = xcr0();
+        if guest != host_xcr0 {
+            set_xcr0(host_xcr0);
+        }
+        if guest != vcpu.xcr0 {
+            vcpu.xcr0 = sanitise::xcr0(guest & host_xcr0, host_xcr0).unwrap_or(vcpu.xcr0);
+        }
     }
     block.tlb_control = tlb_control::NOTHING;
     let exit = block.exit();
@@ -200,11 +207,15 @@ fn interrupted(cpu: &'static PerCpu) -> Left {
     }
 }
 
-/// The guest's XCR0 and the host's, if they differ.
 #[inline(always)]
-fn foreign_xcr0(vcpu: &Vcpu) -> Option<(u64, u64)> {
-    let host = cpu::host_xcr0();
-    (vcpu.xcr0 != host && host != 0).then_some((vcpu.xcr0, host))
+fn xcr0() -> u64 {
+    let (low, high): (u32, u32);
+    // SAFETY: XSAVE is on.
+    unsafe {
+        asm!("xgetbv", in("ecx") 0, out("eax") low, out("edx") high,
+            options(nostack, nomem, preserves_flags));
+    }
+    u64::from(high) << 32 | u64::from(low)
 }
 
 fn set_xcr0(value: u64) {
