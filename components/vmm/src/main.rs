@@ -13,17 +13,17 @@ use machine::{Machine, Own};
 use pagurus_abi::Error;
 use pagurus_abi::vcpu::{ExitKind, Groups};
 use pagurus_devices_chipset::{Clock, Effect};
-use pagurus_guest_image::{Guest, MemoryKind, MemoryRange, Module, plan};
+use pagurus_guest_image::{Guest, MemoryKind, MemoryRange, Module, Rsdp, plan};
 use pagurus_protocol::slots::{ADDRESS_SPACE, CNODE, THREAD};
 use pagurus_rt::object::run;
 use pagurus_rt::time::ticks;
 use pagurus_rt::{Cap, Env};
 use pagurus_vm_spec::Bundle;
 use serial::Serial;
-use vmm::board::TestDevices;
+use vmm::board::{self, TestDevices};
 use vmm::cpuid::Identification;
 use vmm::processor::{Context, wanted};
-use vmm::{Board, Next, Processor, Stop, load};
+use vmm::{Board, GuestMemory, Next, Processor, Stop, load};
 
 mod slots {
     include!(concat!(env!("OUT_DIR"), "/slots.rs"));
@@ -42,6 +42,7 @@ enum Failure {
     Bundle(pagurus_vm_spec::BundleError),
     Image(pagurus_guest_image::ImageError),
     Load(load::LoadError),
+    Tables(pagurus_guest_acpi::BuildError),
     Memory(u64),
     Stopped(Stop),
 }
@@ -53,6 +54,7 @@ impl fmt::Display for Failure {
             Failure::Bundle(error) => write!(f, "the guest's bundle: {error}"),
             Failure::Image(error) => write!(f, "the guest's image: {error}"),
             Failure::Load(error) => error.fmt(f),
+            Failure::Tables(error) => write!(f, "the guest's ACPI tables: {error}"),
             Failure::Memory(bytes) => write!(
                 f,
                 "{} MiB of guest memory; it must be a power of two, of 64 MiB or more",
@@ -184,6 +186,7 @@ fn enter(machine: &mut Machine, bundle: &Bundle<'_>, ram_bytes: u64) -> Result<(
             kind: MemoryKind::Ram,
         },
     ];
+    let tables = board::tables::tables(&[0]).map_err(Failure::Tables)?;
     let guest = Guest {
         image: kernel,
         kind: None,
@@ -191,9 +194,15 @@ fn enter(machine: &mut Machine, bundle: &Bundle<'_>, ram_bytes: u64) -> Result<(
         command_line: &spec.command_line,
         modules: &modules,
         memory: &memory,
-        rsdp: None,
+        rsdp: Some(Rsdp {
+            address: tables.address,
+            bytes: tables.rsdp(),
+        }),
     };
     let plan = plan(&guest).map_err(Failure::Image)?;
+    if !machine.ram.write(tables.address, &tables.bytes) {
+        return Err(Failure::Memory(ram_bytes));
+    }
     load::load(&mut machine.ram, &plan, kernel, &files).map_err(Failure::Load)?;
     machine.vcpu.store(Groups::all() - Groups::INTERCEPTS)?;
     let page = machine.page();

@@ -3,6 +3,7 @@
 mod interrupts;
 mod ports;
 mod registers;
+pub mod tables;
 
 use pagurus_devices_chipset::lapic::Config;
 use pagurus_devices_chipset::pm::TimerWidth;
@@ -76,7 +77,7 @@ impl Board {
             clock,
             lapic,
             pic: Pic::new(),
-            io_apic: IoApic::new(1),
+            io_apic: IoApic::new(registers::IO_APIC_ID),
             pit: Pit::new(),
             rtc: Rtc::new(unix_time, 0),
             hpet: Hpet::new(registers::HPET_ROUTES),

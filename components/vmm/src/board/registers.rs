@@ -4,6 +4,8 @@ use super::Board;
 use pagurus_devices_chipset::bus::floating;
 use pagurus_devices_chipset::lapic::{self, GeneralProtection};
 
+/// Its identifier.
+pub const IO_APIC_ID: u8 = 1;
 /// The I/O APIC.
 pub const IO_APIC: u64 = 0xfec0_0000;
 /// The high precision event timer.

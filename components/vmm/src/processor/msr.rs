@@ -17,6 +17,8 @@ const TSC_AUX: u32 = 0xc000_0103;
 const SYSTEM_CONFIGURATION: u32 = 0xc001_0010;
 const HARDWARE_CONFIGURATION: u32 = 0xc001_0015;
 const PATCH_LEVEL: u32 = 0x8b;
+/// Interrupt pending message: AMD's idle code looks for a bit in it.
+const INTERRUPT_PENDING: u32 = 0xc001_0055;
 const DECODE_CONFIGURATION: u32 = 0xc001_1029;
 /// EFER bits that the guest may set: SCE, LME, NXE, FFXSR. LMA follows from LME and paging.
 const EFER_SETTABLE: u64 = 1 | 1 << 8 | 1 << 11 | 1 << 14;
@@ -68,7 +70,7 @@ impl Processor {
             TSC_AUX => self.msrs.tsc_aux,
             HARDWARE_CONFIGURATION => self.msrs.hardware_configuration,
             PLATFORM_ID | BIOS_SIGNATURE | MTRR_CAPABILITIES | SYSTEM_CONFIGURATION
-            | DECODE_CONFIGURATION => 0,
+            | INTERRUPT_PENDING | DECODE_CONFIGURATION => 0,
             _ => return None,
         })
     }
