@@ -68,6 +68,7 @@ fn object(index: usize, object: &ObjectSpec) -> Result<Object<'_>, Impossible> {
             cpu: narrow(*cpu.get_ref(), "a processor index above 255")?,
         },
         ObjectKind::Module => ImageKind::Module,
+        ObjectKind::Timer => ImageKind::Timer,
         ObjectKind::Cpu {
             index,
             max_priority,

@@ -156,6 +156,7 @@ fn look(kind: &ObjectKind) -> Look {
         | ObjectKind::Irq { .. }
         | ObjectKind::Ports { .. }
         | ObjectKind::TraceBuffer { .. }
+        | ObjectKind::Timer
         | ObjectKind::Cpu { .. } => Look::Hardware,
     }
 }
@@ -229,6 +230,7 @@ fn possessions(system: &SystemSpec, objects: &[usize]) -> Vec<String> {
             },
             ObjectKind::Cpu { index, .. } => format!("CPU {}", index.get_ref()),
             ObjectKind::Module => format!("module {name}"),
+            ObjectKind::Timer => format!("timer {name}"),
             ObjectKind::Endpoint | ObjectKind::Notification => name.clone(),
         });
     }

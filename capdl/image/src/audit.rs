@@ -144,7 +144,8 @@ impl<'a> Expected<'a> {
             ObjectKind::Endpoint
             | ObjectKind::Notification
             | ObjectKind::TraceBuffer { .. }
-            | ObjectKind::Module => {}
+            | ObjectKind::Module
+            | ObjectKind::Timer => {}
         }
         Some(expected)
     }

@@ -113,6 +113,7 @@ pub(crate) fn object<'a>(
             size_bits: size(Kind::TraceBuffer, size_bits)?,
             cpu: cpu(value, cpus)?,
         },
+        object_kind::TIMER => ObjectKind::Timer,
         object_kind::CPU => ObjectKind::Cpu {
             index: cpu(value, cpus)?,
             max_priority: u8::try_from(extra).map_err(|_| Fault::Size)?,
@@ -253,7 +254,8 @@ pub(crate) fn cap<'a>(
     let badged = matches!(kind, object_kind::ENDPOINT | object_kind::NOTIFICATION);
     let (badge, signal, count) = (raw.badge.get(), raw.signal.get(), raw.count.get());
     only_if(badge == 0 || badged, Fault::Badge)?;
-    only_if(signal == 0 || kind == object_kind::IRQ, Fault::Badge)?;
+    let signals = matches!(kind, object_kind::IRQ | object_kind::TIMER);
+    only_if(signal == 0 || signals, Fault::Badge)?;
     only_if(
         count == 1 || (count > 1 && kind == object_kind::UNTYPED_REST),
         Fault::Badge,

@@ -180,6 +180,7 @@ pub mod object_kind {
     pub const TRACE_BUFFER: u8 = 9;
     pub const CPU: u8 = 10;
     pub const MODULE: u8 = 11;
+    pub const TIMER: u8 = 12;
 }
 
 /// A capability in a component's CNode.
@@ -190,7 +191,7 @@ pub struct RawCap {
     pub name: Text,
     /// Badge, for endpoints and notifications.
     pub badge: U64,
-    /// Bits to signal to the component's notification, for interrupts.
+    /// Bits to signal to the component's notification, for interrupts and timers.
     pub signal: U64,
     /// Slot, ascending within a component.
     pub slot: U32,

@@ -69,6 +69,8 @@ pub enum ObjectKind {
     },
     /// The boot module of the same name: Frames of as many bytes as it has. It can only be mapped.
     Module,
+    /// A Timer.
+    Timer,
     /// A Cpu.
     Cpu {
         /// Index of the processor.
@@ -91,6 +93,7 @@ impl ObjectKind {
             ObjectKind::Ports { .. } => Kind::IoPort,
             ObjectKind::Untyped { .. } | ObjectKind::UntypedRest => Kind::Untyped,
             ObjectKind::TraceBuffer { .. } => Kind::TraceBuffer,
+            ObjectKind::Timer => Kind::Timer,
             ObjectKind::Cpu { .. } => Kind::Cpu,
         }
     }
@@ -198,7 +201,7 @@ pub struct Cap<'a> {
     pub rights: Rights,
     /// Its badge, for endpoints and notifications; 0 is none.
     pub badge: u64,
-    /// For an interrupt: if not 0, root binds it to the component's notification with these bits.
+    /// For an interrupt or timer: if not 0, root binds it to the component's notification with these bits.
     pub signal: u64,
 }
 

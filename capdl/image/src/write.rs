@@ -91,6 +91,7 @@ fn raw_object(names: &mut Names, object: &Object<'_>) -> RawObject {
             (object_kind::TRACE_BUFFER, size_bits, u64::from(cpu), 0)
         }
         ObjectKind::Module => (object_kind::MODULE, 0, 0, 0),
+        ObjectKind::Timer => (object_kind::TIMER, 0, 0, 0),
         ObjectKind::Cpu {
             index,
             max_priority,

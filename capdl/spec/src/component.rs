@@ -124,7 +124,7 @@ pub struct CapSpec {
     pub rights: Option<Spanned<RightsText>>,
     /// The number that the receiver sees; for endpoints by default the component's identifier.
     pub badge: Option<Spanned<u64>>,
-    /// For an IRQ: the bits that root lets it signal to the component's notification.
+    /// For an IRQ or a timer: the bits that root lets it signal to the component's notification.
     pub signal: Option<Spanned<u64>>,
     /// The slot; by default the next after the one before.
     pub slot: Option<Spanned<u32>>,

@@ -52,7 +52,7 @@ pub fn constant_name(name: &str) -> String {
 /// | --- | --- |
 /// | `NAME: u32` | slot of the capability `name` |
 /// | `NAME_SLOTS: u32` | how many slots it may fill, if several |
-/// | `NAME_SIGNAL: u64` | bits that the interrupt `name` signals |
+/// | `NAME_SIGNAL: u64` | bits that the interrupt or timer `name` signals |
 /// | `NAME_BADGE: u64` | badge of a sender, if the description chose it |
 /// | `NAME_ADDRESS: usize`, `NAME_BYTES: usize` | where the mapping `name` is; a boot module has no `NAME_BYTES` |
 /// | `DYNAMIC_FIRST: u32`, `DYNAMIC_SLOTS: u32` | slots for capabilities that come at run time |

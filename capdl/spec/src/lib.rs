@@ -12,7 +12,7 @@
 //! | `[system]` | name, memory, processors, who is separate and who is trusted | [`system::About`] |
 //! | `[services]` | the endpoints behind `uses = ["log", "parent", "memory"]` | [`system::Services`] |
 //! | `[[component]]` | a program: its time, memory, capabilities and mappings | [`ComponentSpec`] |
-//! | `[[endpoint]]`, `[[notification]]`, `[[frame]]`, `[[device]]`, `[[irq]]`, `[[ports]]`, `[[untyped]]`, `[[trace_buffer]]`, `[[module]]`, `[[cpu]]` | a kernel object | [`ObjectKind`] |
+//! | `[[endpoint]]`, `[[notification]]`, `[[frame]]`, `[[device]]`, `[[irq]]`, `[[ports]]`, `[[untyped]]`, `[[trace_buffer]]`, `[[module]]`, `[[timer]]`, `[[cpu]]` | a kernel object | [`ObjectKind`] |
 //!
 //! Objects have one owner unless they say `shared = true`. Sizes are written `"64K"`, times `"10ms"`, rights
 //! as letters of `rwxg` ([`quantity`]). A component finds each of its named capabilities in the next free slot

@@ -73,6 +73,8 @@ pub enum ObjectKind {
     /// `[[module]]`: the boot module of the same name, a file that the boot loader brought. It can only be mapped,
     /// and only read.
     Module,
+    /// `[[timer]]`: signals a notification at a time.
+    Timer,
     /// `[[cpu]]`: the right to run threads on a processor.
     Cpu {
         /// Index of the processor.
@@ -138,6 +140,7 @@ impl ObjectKind {
             ObjectKind::Ports { .. } => Kind::IoPort,
             ObjectKind::Untyped { .. } => Kind::Untyped,
             ObjectKind::TraceBuffer { .. } => Kind::TraceBuffer,
+            ObjectKind::Timer => Kind::Timer,
             ObjectKind::Cpu { .. } => Kind::Cpu,
         }
     }
@@ -154,6 +157,7 @@ impl ObjectKind {
             ObjectKind::Untyped { .. } => "untyped memory",
             ObjectKind::TraceBuffer { .. } => "trace buffer",
             ObjectKind::Module => "boot module",
+            ObjectKind::Timer => "timer",
             ObjectKind::Cpu { .. } => "processor",
         }
     }
@@ -183,9 +187,15 @@ impl ObjectKind {
             | ObjectKind::Irq { .. }
             | ObjectKind::Ports { .. }
             | ObjectKind::TraceBuffer { .. }
+            | ObjectKind::Timer
             | ObjectKind::Cpu { .. } => Some(Rights::RW),
             ObjectKind::Untyped { .. } => Some(Rights::all()),
         }
+    }
+
+    /// Whether it signals by itself: root binds it to the component's notification.
+    pub fn can_signal(&self) -> bool {
+        matches!(self, ObjectKind::Irq { .. } | ObjectKind::Timer)
     }
 
     /// Bytes, for memory that can be mapped. How many a boot module has is known when the machine boots.

@@ -36,6 +36,8 @@ struct File {
     #[serde(default)]
     module: Vec<Spanned<Module>>,
     #[serde(default)]
+    timer: Vec<Spanned<Plain>>,
+    #[serde(default)]
     cpu: Vec<Spanned<Cpu>>,
     #[serde(default)]
     component: Vec<ComponentSpec>,
@@ -65,7 +67,7 @@ macro_rules! table {
     };
 }
 
-// For endpoints and notifications `shared` speaks of the receiving side.
+// Endpoints, notifications, timers. For the first two `shared` speaks of the receiving side.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Plain {
@@ -186,6 +188,7 @@ pub fn parse(source: &Source) -> Result<SystemSpec, Diagnostics> {
     collect(&mut objects, file.untyped);
     collect(&mut objects, file.trace_buffer);
     collect(&mut objects, file.module);
+    collect_plain(&mut objects, file.timer, ObjectKind::Timer);
     collect(&mut objects, file.cpu);
     objects.sort_by_key(|o| o.name.span().start);
     Ok(SystemSpec {

@@ -10,11 +10,11 @@ use alloc::vec::Vec;
 use pagurus_abi::boot::{BootInfo, slot};
 use pagurus_abi::layout::{IPC_BUFFER, STACK_TOP};
 use pagurus_abi::{Error, Kind, Rights};
-use pagurus_capdl_image::{Cap as Wanted, Component, Image, Target};
+use pagurus_capdl_image::{Cap as Wanted, Component, Image, ObjectKind, Target};
 use pagurus_protocol::start::START_INFO;
 use pagurus_rt::object::{
     AddressSpace, CNode, Endpoint, Frame, IrqHandler, Mapping, Mint, Notification, SchedContext,
-    Thread, Untyped,
+    Thread, Timer, Untyped,
 };
 use pagurus_rt::slots::SlotAllocator;
 use pagurus_rt::{Cap, Slot};
@@ -33,8 +33,8 @@ pub struct Running {
 pub struct Attachments {
     /// Root's slot with the endpoint for its faults, badged.
     fault_endpoint: Option<u32>,
-    /// Whether its interrupts are bound to its notification.
-    interrupts_bound: bool,
+    /// Whether its interrupts and timers are bound to its notification.
+    signals_bound: bool,
 }
 
 /// What building a component takes.
@@ -121,7 +121,7 @@ impl Builder<'_> {
             .and_then(|()| self.set_up_thread(blueprint, &running, attachments))
             .and_then(|()| self.fill_space(blueprint, &running))
             .and_then(|()| self.map_shared(blueprint, &mut running))
-            .and_then(|()| self.set_up_interrupts(blueprint, attachments));
+            .and_then(|()| self.set_up_signals(blueprint, attachments));
         match built {
             Ok(()) => Ok(running),
             Err(failed) => {
@@ -334,9 +334,9 @@ impl Builder<'_> {
             .map_err(to("map shared memory"))
     }
 
-    /// Binds the component's interrupts to its notification; the next time, unmasks those that the component before
-    /// left unacknowledged.
-    fn set_up_interrupts(
+    /// Binds the component's interrupts and timers to its notification; the next time, unmasks the interrupts that the
+    /// component before left unacknowledged, and disarms the timers that it left armed.
+    fn set_up_signals(
         &mut self,
         b: &Blueprint<'_>,
         attachments: &mut Attachments,
@@ -347,31 +347,41 @@ impl Builder<'_> {
             let Target::Object(index) = wanted.target else {
                 continue;
             };
-            let (Some(handler), Some(notification)) = (self.objects.original(index), notification)
+            let (Some(source), Some(notification)) = (self.objects.original(index), notification)
             else {
                 continue;
             };
-            let handler = Cap::<IrqHandler>::new(handler);
-            if attachments.interrupts_bound {
+            let object = self.image.object(index).ok_or(NO_OBJECT)?;
+            let bound = match attachments.signals_bound {
+                true => None,
+                false => Some(self.badged(notification, wanted.signal)?),
+            };
+            if object.kind == ObjectKind::Timer {
+                let timer = Cap::<Timer>::new(source);
+                if let Some(bound) = bound {
+                    timer.bind(bound).map_err(to("bind a timer"))?;
+                }
+                timer.disarm().map_err(to("disarm a timer"))?;
+            } else {
+                let handler = Cap::<IrqHandler>::new(source);
+                if let Some(bound) = bound {
+                    handler.bind(bound).map_err(to("bind an interrupt"))?;
+                }
                 handler.ack().map_err(to("unmask an interrupt"))?;
-                continue;
             }
-            let slot = take(self.slots)?;
-            own::CNODE
-                .mint(
-                    slot,
-                    own::at(notification),
-                    Rights::WRITE,
-                    Mint::Badge(wanted.signal),
-                )
-                .map_err(to("derive an interrupt's notification"))?;
-            handler
-                .bind(Cap::<Notification>::new(slot))
-                .map_err(to("bind an interrupt"))?;
-            handler.ack().map_err(to("unmask an interrupt"))?;
         }
-        attachments.interrupts_bound = true;
+        attachments.signals_bound = true;
         Ok(())
+    }
+
+    /// A capability that signals `notification` by `badge`.
+    fn badged(&mut self, notification: u32, badge: u64) -> Result<Cap<Notification>, Failed> {
+        let slot = take(self.slots)?;
+        let from = own::at(notification);
+        own::CNODE
+            .mint(slot, from, Rights::WRITE, Mint::Badge(badge))
+            .map_err(to("derive the notification of an interrupt or timer"))?;
+        Ok(Cap::new(slot))
     }
 }
 

@@ -137,6 +137,7 @@ pub fn origin(object: &Object<'_>) -> Origin {
             purpose: Use::Frame(index),
         }),
         ObjectKind::TraceBuffer { size_bits, .. } => shared(Kind::TraceBuffer, size_bits),
+        ObjectKind::Timer => shared(Kind::Timer, 0),
         ObjectKind::Untyped { size_bits } => Origin::Own(Request {
             bits: size_bits,
             purpose: Use::Untyped(index),

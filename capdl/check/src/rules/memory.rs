@@ -207,7 +207,7 @@ fn object_bytes(kind: &ObjectKind) -> u128 {
             UntypedSize::Bytes(bytes) => u128::from(bytes.0),
             UntypedSize::Rest => 0,
         },
-        ObjectKind::Endpoint | ObjectKind::Notification => {
+        ObjectKind::Endpoint | ObjectKind::Notification | ObjectKind::Timer => {
             1 << kind.kind().object_bits(0).unwrap_or(0)
         }
         ObjectKind::Device { .. }

@@ -43,7 +43,7 @@ rules! {
     "rights" rights::rights: "Rights are named and mean something for the kind of object.";
     "badge-kind" rights::badge_kind: "Badges are on senders, and signals have bits.";
     "badge-unique" rights::badge_unique: "The receiver at an endpoint can tell senders apart.";
-    "irq-signal" rights::irq_signal: "Interrupts signal bits of their own to a notification that is there.";
+    "signal" rights::signal: "Interrupts and timers signal bits of their own to a notification that is there.";
     "w-xor-x" rights::write_xor_execute: "Nothing is writable and executable.";
     "w-xor-x-alias" rights::write_xor_execute_alias: "What one writes, nobody executes.";
     "irq-owner" owners::irq: "An interrupt has one owner.";
@@ -53,6 +53,7 @@ rules! {
     "module-owner" owners::module: "A boot module has one reader.";
     "untyped-owner" owners::untyped: "Untyped memory has one owner.";
     "trace-owner" owners::trace: "A trace buffer has one owner, and a processor one trace buffer.";
+    "timer-owner" owners::timer: "A timer has one owner.";
     "receiver" owners::receiver: "One component receives at an endpoint or notification.";
     "object-unused" owners::unused: "Every object has a user.";
     "object-size" memory::object_size: "Sizes are such that the kernel can make the object.";

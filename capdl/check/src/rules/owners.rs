@@ -257,6 +257,18 @@ pub(crate) fn trace(context: &Context<'_>, found: &mut Found<'_>) {
     );
 }
 
+/// `timer-owner`
+pub(crate) fn timer(context: &Context<'_>, found: &mut Found<'_>) {
+    one_owner(
+        context,
+        found,
+        |kind| matches!(kind, ObjectKind::Timer),
+        |_| true,
+        "uses",
+        "give it to one component only, or declare the timer with `shared = true`",
+    );
+}
+
 /// `receiver`
 pub(crate) fn receiver(context: &Context<'_>, found: &mut Found<'_>) {
     one_owner(

@@ -99,7 +99,7 @@ pub(crate) fn badge_kind(context: &Context<'_>, found: &mut Found<'_>) {
                 component.name(),
                 badge.span(),
                 format!("`{name}` is {}, which has no badge", with_article(kind)),
-                "only capabilities to endpoints and notifications have one; for an interrupt use `signal`",
+                "only capabilities to endpoints and notifications have one; for an interrupt or a timer use `signal`",
             ),
             Some(badge) if !sends => found.add_in(
                 component.name(),
@@ -158,8 +158,8 @@ pub(crate) fn badge_unique(context: &Context<'_>, found: &mut Found<'_>) {
     }
 }
 
-/// `irq-signal`
-pub(crate) fn irq_signal(context: &Context<'_>, found: &mut Found<'_>) {
+/// `signal`
+pub(crate) fn signal(context: &Context<'_>, found: &mut Found<'_>) {
     let mut taken: Vec<(u16, u64, &str, Range<usize>)> = Vec::new();
     for (id, component, cap, kind) in context.caps() {
         let Some(signal) = &cap.signal else { continue };
@@ -168,10 +168,10 @@ pub(crate) fn irq_signal(context: &Context<'_>, found: &mut Found<'_>) {
         let mut wrong = |message: String, help: &str| {
             found.add_in(component.name(), signal.span(), message, help);
         };
-        if !matches!(kind, ObjectKind::Irq { .. }) {
+        if !kind.can_signal() {
             wrong(
                 format!("`{name}` is {}, which signals nothing", with_article(kind)),
-                "`signal` is for interrupts; what a sender signals is its `badge`",
+                "`signal` is for interrupts and timers; what a sender signals is its `badge`",
             );
         } else if bits == 0 {
             wrong(

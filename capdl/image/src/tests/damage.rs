@@ -319,7 +319,7 @@ fn every_fault_is_named() {
         ((Objects, 0, offset_of!(RawObject, kind)), &[0], Fault::Kind),
         (
             (Objects, 0, offset_of!(RawObject, kind)),
-            &[12],
+            &[13],
             Fault::Kind,
         ),
         (

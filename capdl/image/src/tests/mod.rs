@@ -34,6 +34,7 @@ fn object_kind() -> impl Strategy<Value = ObjectKind> {
     prop_oneof![
         Just(ObjectKind::Endpoint),
         Just(ObjectKind::Notification),
+        Just(ObjectKind::Timer),
         (12u8..30).prop_map(|size_bits| ObjectKind::Frame { size_bits }),
         (12u8..30, 0u64..1000).prop_map(|(size_bits, n)| ObjectKind::Device {
             address: n << size_bits,
@@ -115,7 +116,7 @@ fn caps(seeds: Vec<CapSeed>, objects: &[Object<'static>]) -> Vec<Cap<'static>> {
         let object = object.filter(|o| o.kind != ObjectKind::Module);
         let kind = object.map(|o| o.kind);
         let badged = matches!(kind, Some(ObjectKind::Endpoint | ObjectKind::Notification));
-        let irq = matches!(kind, Some(ObjectKind::Irq { .. }));
+        let signals = matches!(kind, Some(ObjectKind::Irq { .. } | ObjectKind::Timer));
         let several = kind == Some(ObjectKind::UntypedRest);
         let cap = Cap {
             name: if object.is_some() { name } else { "" },
@@ -132,7 +133,7 @@ fn caps(seeds: Vec<CapSeed>, objects: &[Object<'static>]) -> Vec<Cap<'static>> {
             },
             rights,
             badge: if badged { number } else { 0 },
-            signal: if irq { number } else { 0 },
+            signal: if signals { number } else { 0 },
         };
         next = cap.slot + cap.count;
         caps.push(cap);

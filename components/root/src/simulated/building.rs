@@ -37,6 +37,7 @@ fn components_hold_what_the_description_says_and_nothing_else() {
         assert!(has(19, Kind::Frame, Rights::RW, 0));
         assert!(has(20, Kind::TraceBuffer, Rights::RW, 0));
         assert!(has(22, Kind::Cpu, Rights::RW, 60));
+        assert!(has(37, Kind::Timer, Rights::WRITE, 0));
         assert!(has(23, Kind::Untyped, Rights::all(), 0));
         assert!(!held.iter().any(|h| h.0 == 21), "no such processor");
         let rest = held

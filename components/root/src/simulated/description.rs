@@ -32,6 +32,7 @@ pub mod object {
     pub const LOG: u32 = 12;
     pub const BUNDLE: u32 = 13;
     pub const NO_BUNDLE: u32 = 14;
+    pub const TIMER: u32 = 15;
 }
 
 /// Identifiers of its components.
@@ -193,6 +194,7 @@ pub fn system() -> Description {
         object(object::LOG, "log", K::Endpoint),
         object(object::BUNDLE, "bundle", K::Module),
         object(object::NO_BUNDLE, "no-bundle", K::Module),
+        object(object::TIMER, "timer", K::Timer),
     ];
     let module = |object, address| Map {
         object,
@@ -241,6 +243,10 @@ pub fn system() -> Description {
                 ..cap(SERVER_REST, "rest", to(object::REST), Rights::all())
             },
             cap(36, "log", to(object::LOG), Rights::READ),
+            Cap {
+                signal: 8,
+                ..cap(37, "timer", to(object::TIMER), Rights::WRITE)
+            },
         ],
         maps: vec![
             Map {

@@ -52,6 +52,26 @@ fn an_interrupt_is_bound_unmasked_and_signals_the_server() {
 }
 
 #[test]
+fn a_timer_is_bound_and_is_not_armed_when_the_server_starts_again() {
+    started(&system(), 1, |simulation, root| {
+        let original = |index| root.objects.original(index).unwrap();
+        let events = Cap::<pagurus_rt::object::Notification>::new(original(object::EVENTS));
+        let timer = Cap::<pagurus_rt::object::Timer>::new(original(object::TIMER));
+        let fires = || {
+            let now = simulation.system.borrow().kernel.machine.clock;
+            timer.arm(now + 1000).unwrap();
+            simulation.system.borrow_mut().advance(1000);
+            events.poll()
+        };
+        assert_eq!(fires(), Ok(8));
+        timer.arm(u64::MAX).unwrap();
+        root.restart(SERVER).unwrap();
+        assert_eq!(timer.info().unwrap().deadline, None);
+        assert_eq!(fires(), Ok(8));
+    });
+}
+
+#[test]
 fn a_thousand_restarts_lose_nothing() {
     let mut description = system();
     for id in [SERVER, CLIENT] {
