@@ -102,10 +102,11 @@ impl Workspace {
             if !found.insert(package.name.as_str()) {
                 continue;
             }
+            // What is optional is for the host's side of a package.
             let needed = package
                 .dependencies
                 .iter()
-                .filter(|d| d.kind == DependencyKind::Normal && d.path.is_some());
+                .filter(|d| d.kind == DependencyKind::Normal && d.path.is_some() && !d.optional);
             for dependency in needed {
                 open.extend(all.iter().filter(|p| p.name.as_str() == dependency.name));
             }
