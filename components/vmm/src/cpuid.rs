@@ -116,7 +116,7 @@ impl Identification {
         let size_of = |mask: u64| {
             (2..64u32)
                 .filter(|n| mask >> n & 1 != 0)
-                .map(|n| component(n))
+                .map(&component)
                 .map(|[size, offset, _, _]| size + offset)
                 .fold(576, u32::max)
         };

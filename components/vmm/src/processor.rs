@@ -10,7 +10,7 @@ use crate::cpuid::Identification;
 use crate::memory::{ForDecoder, GuestMemory};
 use pagurus_abi::vcpu::{Event, ExitKind, Groups, PortAccess, VcpuPage, gpr, segment};
 use pagurus_decoder::paging::{self, Paging};
-use pagurus_decoder::{CodeSize, Intercept, Operation, Width, decode, fixed};
+use pagurus_decoder::{CodeSize, Intercept, Operation, decode, fixed};
 
 /// Vectors of exceptions that we raise.
 mod vector {
@@ -355,11 +355,6 @@ fn mode(page: &VcpuPage, physical_bits: u8) -> (CodeSize, Paging, bool) {
 /// Decodes what `bytes` begin with.
 fn instruction(bytes: &[u8], code: CodeSize) -> Option<pagurus_decoder::Instruction> {
     decode(bytes, code).ok()
-}
-
-/// A width in bytes.
-fn size(width: Width) -> u8 {
-    width.bytes() as u8
 }
 
 /// The guest's memory for the decoder.

@@ -1,6 +1,6 @@
 //! Instructions on registers in memory.
 
-use super::{Context, Next, Processor, instruction, mode, size, view};
+use super::{Context, Next, Processor, instruction, mode, view};
 use crate::memory::GuestMemory;
 use pagurus_abi::vcpu::{Groups, VcpuPage, segment};
 use pagurus_decoder::paging::{
@@ -82,7 +82,7 @@ fn locate<M: GuestMemory>(
         user,
         alignment_check: c.page.rflags & RFLAGS_AC != 0,
     };
-    let whole = size(place.width);
+    let whole = place.width.bytes();
     let first = (PAGE - place.address % PAGE).min(whole.into()) as u8;
     let at = |linear: u64| {
         translate(&paging, &view(c.memory), linear, access)
