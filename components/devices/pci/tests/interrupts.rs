@@ -52,6 +52,17 @@ fn a_masked_vector_waits_and_comes_once() {
 }
 
 #[test]
+fn one_message_stands_for_an_event_that_was_pending_too() {
+    let mut bus = running();
+    set_vector(&mut bus, 3, 1, ADDRESS, 7, true);
+    assert_eq!(bus.raise(slot(3), 1), None);
+    set_vector(&mut bus, 3, 1, ADDRESS, 7, false);
+    assert_eq!(bus.raise(slot(3), 1), message(7));
+    assert_eq!(pending(&bus, 3), 0);
+    assert_eq!(bus.next_message(slot(3)), None);
+}
+
+#[test]
 fn entries_are_masked_after_reset() {
     let mut bus = running();
     let base = bus.bar_address(slot(3), TABLE_BAR).unwrap();

@@ -174,6 +174,12 @@ fn both_queues_are_worked_through_at_the_same_time() {
     assert_eq!(guest.next(INFLATE), inflate(3));
     assert_eq!(guest.next(DEFLATE), deflate(9));
     assert_eq!(guest.next(STATISTICS), None, "not a queue of pages");
+    // The guest gives up; nothing more is believed of it.
+    guest.give(INFLATE, &[11, 13], 0);
+    assert_eq!(guest.next(INFLATE), Some(Event::Done));
+    assert_eq!(guest.next(INFLATE), inflate(11));
+    guest.machine.set_status(0x80);
+    assert_eq!(guest.next(INFLATE), None);
     // A reset forgets where it was.
     guest.machine.set_status(0);
     assert_eq!(guest.next(INFLATE), None);

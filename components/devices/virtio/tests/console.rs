@@ -94,6 +94,20 @@ fn a_buffer_that_was_begun_is_forgotten_by_a_reset() {
 }
 
 #[test]
+fn a_buffer_that_was_begun_stays_when_the_device_breaks() {
+    let mut terminal = Terminal::new();
+    terminal.print(b"never to be seen");
+    assert_eq!(terminal.output(5).unwrap(), b"never");
+    let index = terminal.queues[0].driver + 2;
+    terminal.machine.memory.put_u16(index, 1000);
+    let memory = &terminal.machine.memory;
+    assert_eq!(terminal.machine.device.input(memory, b"x"), 1);
+    terminal.machine.settle();
+    assert_eq!(terminal.machine.faults.len(), 1);
+    assert_eq!(terminal.output(100), None);
+}
+
+#[test]
 fn empty_buffers_go_back_and_do_no_harm() {
     let mut terminal = Terminal::new();
     let at = terminal.machine.alloc(8);

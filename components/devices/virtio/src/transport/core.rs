@@ -327,8 +327,6 @@ impl Core {
         device.reset();
         *self = Core {
             epoch: self.epoch.wrapping_add(1),
-            generation: self.generation,
-            config_changed: self.config_changed,
             spare: core::mem::take(&mut self.spare),
             ..Core::new(device)
         };
