@@ -53,6 +53,8 @@ pub enum Command {
     ///
     /// Exit status 1 if there are differences.
     Audit(AuditOptions),
+    /// Make a guest for virtual machines
+    Guest(GuestOptions),
     /// Install everything that the other commands need
     Setup,
     /// Build a system without running it
@@ -64,12 +66,15 @@ pub enum Command {
 /// Which system.
 #[derive(Args, Clone)]
 pub struct Choice {
-    /// A system: the name of a file in capdl/systems
-    #[arg(long, value_name = "NAME", default_value = system::DEFAULT)]
-    pub system: String,
+    /// A system: the name of a file in capdl/systems [default: default, with --guest vms]
+    #[arg(long, value_name = "NAME")]
+    pub system: Option<String>,
     /// A program that the kernel starts in root's place, such as `ktest`
-    #[arg(long, value_name = "PROGRAM", conflicts_with = "system")]
+    #[arg(long, value_name = "PROGRAM", conflicts_with_all = ["system", "guest"])]
     pub root: Option<String>,
+    /// The description of a virtual machine (TOML): kernel, initrd, disks, memory, devices; several times for several
+    #[arg(long, value_name = "FILE")]
+    pub guest: Vec<PathBuf>,
     /// The kernel's command line
     #[arg(long, value_name = "TEXT", default_value = "")]
     pub command_line: String,
@@ -78,11 +83,14 @@ pub struct Choice {
 impl Choice {
     /// The system that was chosen.
     pub fn system(&self, workspace: &Workspace) -> Result<System> {
-        let system = match &self.root {
-            Some(binary) => System::of_program(binary),
-            None => System::named(workspace, &self.system)?,
+        let system = match (&self.root, &self.system) {
+            (Some(binary), _) => System::of_program(binary),
+            (None, Some(name)) => System::named(workspace, name)?,
+            (None, None) if self.guest.is_empty() => System::named(workspace, system::DEFAULT)?,
+            (None, None) => System::named(workspace, system::OF_GUESTS)?,
         };
-        Ok(system.with_command_line(&self.command_line))
+        let system = system.with_command_line(&self.command_line);
+        system.with_guests(&self.guest)
     }
 }
 
@@ -204,6 +212,27 @@ pub struct GraphOptions {
     pub output: Option<PathBuf>,
 }
 
+/// Options of `guest`.
+#[derive(Args)]
+pub struct GuestOptions {
+    /// Which guest.
+    #[command(subcommand)]
+    pub command: GuestCommand,
+}
+
+/// Guests that can be made.
+#[derive(Subcommand)]
+pub enum GuestCommand {
+    /// Debian's kernel for virtual machines and its drivers, with busybox: a shell on the serial line
+    ///
+    /// Fetches the packages without installing them, and prints the path of the VM's description, for `run --guest`.
+    Debian {
+        /// Fetch the newest packages, even if some are there
+        #[arg(long)]
+        update: bool,
+    },
+}
+
 /// Options of `audit`.
 #[derive(Args)]
 pub struct AuditOptions {
@@ -228,6 +257,7 @@ mod tests {
             &["pagurus", "run", "--bochs", "--uefi"][..],
             &["pagurus", "run", "--cpus", "0"],
             &["pagurus", "run", "--system", "a", "--root", "b"],
+            &["pagurus", "run", "--guest", "a", "--root", "b"],
         ] {
             assert!(Cli::try_parse_from(words).is_err(), "{words:?}");
         }

@@ -1,5 +1,6 @@
 //! Builds everything that runs on the machine: loader, kernel, root, components, the system's image.
 
+use crate::guest::pack;
 use crate::process;
 use crate::progress::Step;
 use crate::system::System;
@@ -91,6 +92,9 @@ pub fn build(workspace: &Workspace, toolchain: &Toolchain, system: &System) -> R
             });
         }
     }
+    files
+        .modules
+        .extend(pack::write(system.guests(), &place.join("boot"))?);
     Ok(files)
 }
 

@@ -9,6 +9,7 @@ mod control;
 mod emulator;
 mod gdb;
 mod graph;
+mod guest;
 mod harness;
 mod iso;
 mod log;
@@ -54,6 +55,7 @@ fn dispatch(command: &Command) -> Result<bool> {
         Command::Graph(options) => graph::graph(options)?,
         Command::Audit(options) => return audit::audit(options),
         Command::Log(options) => log::log(options)?,
+        Command::Guest(options) => guest::guest(&options.command)?,
         Command::Setup => set_up()?,
         Command::Build(choice) => build(choice)?,
         Command::Gdb(options) => gdb::gdb(&options.clone().with_debugger())?,

@@ -1,11 +1,15 @@
 //! What is to be run: a system that capDL describes, or one program in root's place.
 
+use crate::guest::pack::{self, Guest};
 use crate::workspace::Workspace;
 use anyhow::{Context, Result, anyhow, bail};
+use pagurus_capdl_spec::SystemSpec;
 use std::path::{Path, PathBuf};
 
 /// The system that `tools/pagurus run` starts.
 pub const DEFAULT: &str = "default";
+/// The system that runs the user's guests.
+pub const OF_GUESTS: &str = "vms";
 /// Name of the boot module that the kernel starts.
 const ROOT: &str = "root";
 
@@ -24,6 +28,8 @@ pub struct System {
     programs: Vec<Program>,
     description: Option<PathBuf>,
     image: Option<Vec<u8>>,
+    spec: Option<SystemSpec>,
+    guests: Vec<Guest>,
     command_line: String,
 }
 
@@ -46,6 +52,8 @@ impl System {
             }],
             description: None,
             image: None,
+            spec: None,
+            guests: Vec::new(),
             command_line: String::new(),
         }
     }
@@ -54,6 +62,22 @@ impl System {
     pub fn with_command_line(mut self, text: &str) -> Self {
         self.command_line = text.to_owned();
         self
+    }
+
+    /// The same with the guests that these files describe.
+    ///
+    /// # Errors
+    /// What is wrong with a description, or that the system has no place for so many.
+    pub fn with_guests(mut self, files: &[PathBuf]) -> Result<Self> {
+        if let Some(spec) = &self.spec {
+            self.guests = pack::read(files, spec)?;
+        }
+        Ok(self)
+    }
+
+    /// The guests that go with it.
+    pub fn guests(&self) -> &[Guest] {
+        &self.guests
     }
 
     /// Its name.
@@ -99,6 +123,8 @@ impl System {
             programs,
             description: Some(description),
             image: Some(compiled.image_bytes),
+            spec: Some(compiled.spec),
+            guests: Vec::new(),
             command_line: String::new(),
         })
     }

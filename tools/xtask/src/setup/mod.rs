@@ -1,5 +1,6 @@
 //! Brings what a command needs and is not there yet.
 
+pub mod archive;
 mod packages;
 mod target;
 

@@ -22,17 +22,20 @@ pub enum Need {
     Debugger,
     /// Check format and style of the source.
     Checks,
+    /// Make a guest from packages.
+    Guest,
 }
 
 impl Need {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Iso,
         Self::Qemu,
         Self::Uefi,
         Self::Bochs,
         Self::Debugger,
         Self::Checks,
+        Self::Guest,
     ];
 }
 
@@ -94,6 +97,9 @@ const PACKAGES: &[Package] = &[
         Need::Bochs,
     ),
     program("gdb", "gdb", Need::Debugger),
+    // Compressed kernel modules: Debian's, Ubuntu's.
+    program("xz-utils", "xz", Need::Guest),
+    program("zstd", "zstd", Need::Guest),
 ];
 
 impl Sign {
@@ -205,7 +211,8 @@ fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
-fn can_be_root() -> bool {
+/// Whether commands can be run as root.
+pub fn can_be_root() -> bool {
     is_root() || process::find("sudo").is_some()
 }
 

@@ -1,0 +1,2 @@
+export PATH=/bin HOME=/root PS1='guest# '
+cd /root

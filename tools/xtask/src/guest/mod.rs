@@ -1,0 +1,29 @@
+//! Guests of virtual machines: packing those that the user describes, and making ones to try.
+
+mod debian;
+mod initramfs;
+mod kernel_modules;
+pub mod pack;
+
+use crate::cli::GuestCommand;
+use crate::progress::note;
+use crate::setup::{self, Need};
+use crate::workspace::Workspace;
+use anyhow::Result;
+
+/// `tools/pagurus guest`.
+pub fn guest(command: &GuestCommand) -> Result<()> {
+    match command {
+        GuestCommand::Debian { update } => {
+            let toolchain = setup::ensure(&[Need::Guest])?;
+            let place = Workspace::load(&toolchain)?.output().join("guests/debian");
+            let description = debian::make(&place, *update)?;
+            note(format!(
+                "start it with `tools/pagurus run --guest {}`",
+                description.display()
+            ));
+            println!("{}", description.display());
+        }
+    }
+    Ok(())
+}
