@@ -261,10 +261,14 @@ extern "C" fn run_guest(first: u64, _: u64) -> ! {
     }
 }
 
-fn spinner(
-    w: &mut World,
-    time: Time,
-) -> Result<Option<(Guest, Cap<Thread>, Cap<Notification>)>, Failure> {
+/// A guest that never exits, the thread that runs it, and the notification that ends its runs.
+struct Spinner {
+    guest: Guest,
+    thread: Cap<Thread>,
+    bell: Cap<Notification>,
+}
+
+fn spinner(w: &mut World, time: Time) -> Result<Option<Spinner>, Failure> {
     let Some(guest) = Guest::new(w, code!(guest_spin, guest_spin_end))? else {
         return Ok(None);
     };
@@ -276,7 +280,11 @@ fn spinner(
     let worker = w.thread(time)?;
     give(worker.thread, &guest, Some(bell))?;
     w.start(worker, run_guest, FIRST.bits().into(), 0)?;
-    Ok(Some((guest, worker.thread, bell)))
+    Ok(Some(Spinner {
+        guest,
+        thread: worker.thread,
+        bell,
+    }))
 }
 
 /// Waits until `condition` holds.
@@ -297,9 +305,14 @@ fn until(w: &mut World, what: &'static str, condition: impl Fn() -> bool) -> Out
 /// A guest that never exits shares its processor, is left for a signal, and goes when it is taken away.
 pub fn a_guest_that_spins_is_no_trouble(w: &mut World) -> Outcome {
     for cpu in 0..w.cpus().min(2) {
-        let Some((guest, thread, bell)) = spinner(w, Time::unlimited(cpu, 20))? else {
+        let Some(spinner) = spinner(w, Time::unlimited(cpu, 20))? else {
             return Ok(());
         };
+        let Spinner {
+            guest,
+            thread,
+            bell,
+        } = spinner;
         let rounds = || guest.peek(0x1000);
         until(w, "the guest runs", || rounds() > 1000)?;
         bell.signal()?;
@@ -335,19 +348,19 @@ pub fn a_guest_that_spins_is_no_trouble(w: &mut World) -> Outcome {
 
 /// Two guests on one processor get equal parts of it, each with registers of its own.
 pub fn guests_share_a_processor(w: &mut World) -> Outcome {
-    let Some((first, _, _)) = spinner(w, Time::unlimited(0, 20))? else {
+    let Some(first) = spinner(w, Time::unlimited(0, 20))? else {
         return Ok(());
     };
-    let Some((second, _, _)) = spinner(w, Time::unlimited(0, 20))? else {
+    let Some(second) = spinner(w, Time::unlimited(0, 20))? else {
         return Ok(());
     };
     until(w, "both run", || {
-        first.peek(0x1000) > 1000 && second.peek(0x1000) > 1000
+        first.guest.peek(0x1000) > 1000 && second.guest.peek(0x1000) > 1000
     })?;
-    let before = [first.peek(0x1000), second.peek(0x1000)];
+    let before = [first.guest.peek(0x1000), second.guest.peek(0x1000)];
     sleep(w, 200_000_000)?;
-    let one = first.peek(0x1000) - before[0];
-    let two = second.peek(0x1000) - before[1];
+    let one = first.guest.peek(0x1000) - before[0];
+    let two = second.guest.peek(0x1000) - before[1];
     if one.max(two) > one.min(two).saturating_mul(4) {
         return Err(Failure::Broken("unequal parts", one.into(), two.into()));
     }
