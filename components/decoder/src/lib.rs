@@ -5,7 +5,7 @@
 //! that is not RAM) the VMM then
 //!
 //! 1. fetches the instruction's bytes through the guest's own page tables ([`paging::fetch`]),
-//! 2. decodes them ([`decode`]),
+//! 2. decodes them ([`decode`], or [`Cache`] where the same instructions come again),
 //! 3. asks where the instruction reads and writes ([`Access::places`]), translates each place
 //!    ([`paging::translate`]) and finds out by its guest-physical address whether it is a device or RAM,
 //! 4. reads what is to be read, and has the instruction carried out ([`Access::execute`]), which changes the
@@ -24,6 +24,7 @@
 #![forbid(unsafe_code)]
 
 mod alu;
+mod cache;
 mod decode;
 mod error;
 mod execute;
@@ -41,6 +42,7 @@ mod shape;
 mod string;
 mod width;
 
+pub use cache::Cache;
 pub use decode::decode;
 pub use error::DecodeError;
 pub use execute::{Executed, Place, Places};

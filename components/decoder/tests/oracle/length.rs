@@ -2,7 +2,7 @@
 
 use crate::bytes::{code, likely, random};
 use crate::view::iced;
-use pagurus_decoder::{CodeSize, DecodeError, decode};
+use pagurus_decoder::{Cache, CodeSize, DecodeError, decode};
 use proptest::prelude::*;
 
 fn same_length(bytes: &[u8], code: CodeSize) -> Result<(), TestCaseError> {
@@ -43,6 +43,20 @@ proptest! {
             for length in 0..usize::from(whole.length) {
                 prop_assert_eq!(decode(&bytes[..length], code), Err(DecodeError::Incomplete));
             }
+        }
+    }
+
+    /// A kept instruction is the one that would be decoded, even if the bytes at its address change.
+    #[test]
+    fn kept_instructions_are_right(
+        inputs in prop::collection::vec((likely(), code()), 1..4),
+        order in prop::collection::vec((any::<prop::sample::Index>(), 0u64..4, 0usize..16), 1..20),
+    ) {
+        let mut cache = Cache::new();
+        for (index, address, length) in order {
+            let (bytes, code) = index.get(&inputs);
+            let bytes = &bytes[..length.min(bytes.len())];
+            prop_assert_eq!(cache.decode(address, bytes, *code), decode(bytes, *code));
         }
     }
 }
