@@ -81,6 +81,11 @@ pub struct Choice {
 }
 
 impl Choice {
+    /// Whether the system runs virtual machines.
+    fn has_guests(&self) -> bool {
+        !self.guest.is_empty() || self.system.as_deref() == Some(system::OF_GUESTS)
+    }
+
     /// The system that was chosen.
     pub fn system(&self, workspace: &Workspace) -> Result<System> {
         let system = match (&self.root, &self.system) {
@@ -103,9 +108,9 @@ pub struct RunOptions {
     /// Processors
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=64))]
     cpus: u32,
-    /// Memory in MiB
-    #[arg(long, value_name = "MIB", default_value_t = 512, value_parser = clap::value_parser!(u32).range(64..=1_048_576))]
-    memory: u32,
+    /// Memory in MiB [default: 512, with guests 1536]
+    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u32).range(64..=1_048_576))]
+    memory: Option<u32>,
     /// UEFI firmware (OVMF) instead of a BIOS
     #[arg(long, conflicts_with = "bochs")]
     uefi: bool,
@@ -130,12 +135,18 @@ impl RunOptions {
             kind: if self.bochs { Kind::Bochs } else { Kind::Qemu },
             uefi: self.uefi,
             cpus: self.cpus,
-            memory: self.memory,
+            memory: self.memory(),
             icount: self.icount,
             single_thread: false,
             debugger: self.gdb,
             window: !self.headless,
         }
+    }
+
+    /// MiB of memory.
+    fn memory(&self) -> u32 {
+        let default = if self.choice.has_guests() { 1536 } else { 512 };
+        self.memory.unwrap_or(default)
     }
 
     /// The same with a debugger.
@@ -161,7 +172,8 @@ impl RunOptions {
         let cpus = if self.cpus == 1 { "CPU" } else { "CPUs" };
         format!(
             "{emulator} ({} {cpus}, {} MiB{firmware})",
-            self.cpus, self.memory
+            self.cpus,
+            self.memory()
         )
     }
 }
