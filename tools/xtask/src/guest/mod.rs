@@ -10,13 +10,23 @@ use crate::progress::note;
 use crate::setup::{self, Need};
 use crate::workspace::Workspace;
 use anyhow::Result;
+use std::path::PathBuf;
+
+/// The Debian guest, made if it is not there yet: its description.
+pub fn debian(workspace: &Workspace) -> Result<PathBuf> {
+    debian::make(&debian_place(workspace), false)
+}
+
+fn debian_place(workspace: &Workspace) -> PathBuf {
+    workspace.output().join("guests/debian")
+}
 
 /// `tools/pagurus guest`.
 pub fn guest(command: &GuestCommand) -> Result<()> {
     match command {
         GuestCommand::Debian { update } => {
             let toolchain = setup::ensure(&[Need::Guest])?;
-            let place = Workspace::load(&toolchain)?.output().join("guests/debian");
+            let place = debian_place(&Workspace::load(&toolchain)?);
             let description = debian::make(&place, *update)?;
             note(format!(
                 "start it with `tools/pagurus run --guest {}`",

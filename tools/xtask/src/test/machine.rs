@@ -73,6 +73,9 @@ pub fn needs(tests: &[&MachineTest]) -> Vec<Need> {
         if test.uefi {
             needs.push(Need::Uefi);
         }
+        if test.guest.is_some() {
+            needs.push(Need::Guest);
+        }
     }
     needs
 }

@@ -1,6 +1,7 @@
 //! The tests that run in an emulator, as data: `tools/xtask/emulator-tests.toml`.
 
 use crate::emulator::{Kind, Machine};
+use crate::guest;
 use crate::system::{self, System};
 use crate::workspace::Workspace;
 use anyhow::{Context, Result, ensure};
@@ -20,6 +21,14 @@ pub struct Table {
     tests: Vec<MachineTest>,
 }
 
+/// A guest that a machine can run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum GuestKind {
+    /// What `tools/pagurus guest debian` makes.
+    Debian,
+}
+
 /// One run of a machine.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -30,6 +39,8 @@ pub struct MachineTest {
     system: Option<String>,
     /// A program in root's place.
     pub root: Option<String>,
+    /// A guest, in the system with virtual machines.
+    pub guest: Option<GuestKind>,
     /// The kernel's command line.
     #[serde(default)]
     command_line: String,
@@ -158,13 +169,17 @@ impl MachineTest {
     pub fn image_key(&self) -> (String, String) {
         let name = match &self.root {
             Some(binary) => format!("root={binary}"),
-            None => self.system_name().to_owned(),
+            None => format!("{} {:?}", self.system_name(), self.guest),
         };
         (name, self.command_line.clone())
     }
 
     fn system_name(&self) -> &str {
-        self.system.as_deref().unwrap_or(system::DEFAULT)
+        let default = match self.guest {
+            Some(_) => system::OF_GUESTS,
+            None => system::DEFAULT,
+        };
+        self.system.as_deref().unwrap_or(default)
     }
 
     /// What it runs.
@@ -173,7 +188,13 @@ impl MachineTest {
             Some(binary) => System::of_program(binary),
             None => System::named(workspace, self.system_name())?,
         };
-        Ok(system.with_command_line(&self.command_line))
+        let guests = match self.guest {
+            Some(GuestKind::Debian) => vec![guest::debian(workspace)?],
+            None => Vec::new(),
+        };
+        system
+            .with_command_line(&self.command_line)
+            .with_guests(&guests)
     }
 }
 
