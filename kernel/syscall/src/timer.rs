@@ -1,7 +1,7 @@
 //! Armed timers, and what happens when their time comes.
 //!
-//! A timer that is armed has a notification: whatever takes that away ([`Kernel::unbind`](crate::Kernel)) disarms it. So it
-//! is in no queue any more when it ends, and one that fires always has somebody to tell.
+//! A timer that is armed has a notification: whatever takes that away also disarms it. So it is in no queue any more when it
+//! ends, and one that fires always has somebody to tell.
 
 use crate::env::TimersOf;
 use crate::kernel::Kernel;
@@ -13,7 +13,7 @@ use pagurus_sched::{TimerId, Timers};
 
 /// Timers that fire at one interrupt, at most. If more are due the processor is interrupted again at once, and in between
 /// by whatever else waits: not even a component with very many timers keeps the processor in the kernel.
-pub const FIRED_AT_ONCE: usize = 16;
+pub(crate) const FIRED_AT_ONCE: usize = 16;
 
 /// Bytes from the start of a timer object to its binding. A thread has its bindings elsewhere, which tells the two apart.
 const BINDING_OFFSET: usize = SlotId::SIZE;

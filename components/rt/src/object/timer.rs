@@ -40,7 +40,8 @@ impl Cap<Timer> {
         self.invoke(Method::TimerArm, deadline).map(|_| ())
     }
 
-    /// Takes the deadline back (`TimerDisarm`); `false` if there was none any more.
+    /// Takes the deadline back (`TimerDisarm`); `false` if there was none any more: if it has fired, its signal may still
+    /// wait in the notification.
     pub fn disarm(self) -> Result<bool, Error> {
         Ok(self.invoke(Method::TimerDisarm, 0)?[0] != 0)
     }
