@@ -58,6 +58,9 @@ pub fn constant_name(name: &str) -> String {
 /// | `DYNAMIC_FIRST: u32`, `DYNAMIC_SLOTS: u32` | slots for capabilities that come at run time |
 /// | `CNODE_BITS: u8` | log2 of the slots of the CNode |
 /// | `HEAP_BYTES: usize` | bytes of the heap |
+/// | `CAPS: [(&str, u32); N]` | names and slots of the capabilities |
+/// | `MAPS: [(&str, usize, usize); N]` | names, addresses and bytes of the mappings that are no boot modules |
+/// | `SIGNALS: [(&str, u64); N]` | components that signal the component's notification, and the bits they set |
 /// | `COMPONENTS: [&str; N]` | names by identifier (which is the badge), root first |
 /// | `MEMORY_QUOTAS: [u64; N]` | bytes that each may ask the memory manager for |
 pub fn constants(system: &SystemSpec, id: u16, component: &ComponentSpec) -> Vec<Constant> {
@@ -65,6 +68,7 @@ pub fn constants(system: &SystemSpec, id: u16, component: &ComponentSpec) -> Vec
     caps(system, id, component, &mut all);
     maps(system, component, &mut all);
     whole(component, &mut all);
+    tables(system, component, &mut all);
     components(system, &mut all);
     all
 }
@@ -154,6 +158,71 @@ fn whole(component: &ComponentSpec, all: &mut Vec<Constant>) {
             "Bytes of the heap.",
         ),
     ]);
+}
+
+/// What programs find by name that work in several systems, or with several of a kind.
+fn tables(system: &SystemSpec, component: &ComponentSpec, all: &mut Vec<Constant>) {
+    let caps: Vec<_> = slots::assign(component)
+        .named
+        .iter()
+        .map(|place| format!("({:?}, {})", place.name, place.slot))
+        .collect();
+    let maps: Vec<_> = component
+        .maps
+        .iter()
+        .zip(map_addresses(system, component))
+        .map(|(map, address)| (map.get_ref(), address))
+        .filter(|(map, _)| !map.is_module)
+        .map(|(map, address)| {
+            let (name, bytes) = (map.name().get_ref(), map_bytes(system, map));
+            format!("({name:?}, {address:#x}, {bytes})")
+        })
+        .collect();
+    let signals = signals(system, component);
+    let mut add = |name: &str, entry: &str, values: Vec<String>, doc: &str| {
+        let kind = format!("[{entry}; {}]", values.len());
+        all.push(Constant::new(
+            name,
+            &kind,
+            format!("[{}]", values.join(", ")),
+            doc,
+        ));
+    };
+    add(
+        "CAPS",
+        "(&str, u32)",
+        caps,
+        "Names and slots of the capabilities.",
+    );
+    add(
+        "MAPS",
+        "(&str, usize, usize)",
+        maps,
+        "Names, addresses and bytes of the mappings that are no boot modules.",
+    );
+    add(
+        "SIGNALS",
+        "(&str, u64)",
+        signals,
+        "Components that signal the component's notification, and the bits they set.",
+    );
+}
+
+fn signals(system: &SystemSpec, component: &ComponentSpec) -> Vec<String> {
+    let Some(own) = &component.notification else {
+        return Vec::new();
+    };
+    let senders = system.components.iter().flat_map(|sender| {
+        let to_us = sender
+            .caps
+            .iter()
+            .map(|cap| cap.get_ref())
+            .filter(|cap| cap.object().get_ref() == own.get_ref());
+        to_us.filter_map(|cap| Some((sender.name(), *cap.badge.as_ref()?.get_ref())))
+    });
+    senders
+        .map(|(name, bits)| format!("({name:?}, {bits:#x})"))
+        .collect()
 }
 
 fn components(system: &SystemSpec, all: &mut Vec<Constant>) {

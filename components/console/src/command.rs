@@ -65,6 +65,11 @@ pub const COMMANDS: &[CommandHelp] = &[
          \x20 COMPONENT  only lines of this component"),
     command!("echo" "[LEVEL|off]" Argument::Words(LEVELS), "show log lines as they come",
         "Lines of LEVEL and worse appear while you type. Without an argument: what is set."),
+    command!("vm" "[attach MACHINE]" Argument::Words(&["attach"]),
+        "list the virtual machines, or attach to one",
+        "`vm attach MACHINE` makes this terminal the serial line of the machine's guest; Ctrl-] ends that.\n\
+         UNSEEN OUTPUT is what the guest wrote since somebody was attached; the newest 16 KiB are kept,\n\
+         LOST is what was older."),
     command!("restart" "COMPONENT" Argument::Component, "start a component anew from its binary",
         "Its memory and capabilities are taken back first; nothing of its state survives."),
     command!("audit" "" Argument::None, "compare what is there with the description",
@@ -110,6 +115,8 @@ pub enum Query<'a> {
     Memory,
     /// Log lines.
     Log(LogQuery<'a>),
+    /// The virtual machines.
+    Machines,
     /// Restart of a component.
     Restart(&'a str),
     /// Comparison with the description.
@@ -135,6 +142,8 @@ pub enum Command<'a> {
     Query(Query<'a>),
     /// All commands, or one.
     Help(Option<&'static CommandHelp>),
+    /// Makes the terminal the serial line of a virtual machine.
+    Attach(&'a str),
     /// Shows the log as it grows.
     Follow(LogQuery<'a>),
     /// Colours: what is set, or set it.
@@ -214,6 +223,9 @@ pub fn parse(line: &str) -> Result<Option<Command<'_>>, ParseError<'_>> {
     if word == "log" {
         return parse_log(help, words).map(Some);
     }
+    if word == "vm" {
+        return parse_vm(help, words).map(Some);
+    }
     let argument = words.next();
     if let Some(extra) = words.next() {
         return Err(ParseError::Unexpected(help, extra));
@@ -270,6 +282,21 @@ pub fn parse(line: &str) -> Result<Option<Command<'_>>, ParseError<'_>> {
         }
     };
     Ok(Some(Command::Query(query)))
+}
+
+fn parse_vm<'a>(
+    help: &'static CommandHelp,
+    mut words: impl Iterator<Item = &'a str>,
+) -> Result<Command<'a>, ParseError<'a>> {
+    let command = match words.next() {
+        None => Command::Query(Query::Machines),
+        Some("attach") => Command::Attach(words.next().ok_or(ParseError::Missing(help))?),
+        Some(other) => return Err(ParseError::Unexpected(help, other)),
+    };
+    match words.next() {
+        None => Ok(command),
+        Some(extra) => Err(ParseError::Unexpected(help, extra)),
+    }
 }
 
 fn parse_log<'a>(
@@ -405,6 +432,11 @@ mod tests {
         assert_eq!(query("shutdown"), Query::Shutdown(0));
         assert_eq!(query("shutdown 42"), Query::Shutdown(42));
         assert_eq!(query("ping"), Query::Ping);
+        assert_eq!(query("vm"), Query::Machines);
+        assert_eq!(parse("vm attach vm0"), Ok(Some(Command::Attach("vm0"))));
+        for bad in ["vm vm0", "vm attach", "vm attach vm0 vm1"] {
+            assert!(parse(bad).is_err(), "{bad}");
+        }
         assert_eq!(parse("echo off"), Ok(Some(Command::Echo(Some(None)))));
         assert_eq!(
             parse("echo Info"),
@@ -423,7 +455,7 @@ mod tests {
         #[test]
         fn words_near_commands_do_not_panic(
             words in prop::collection::vec(prop::sample::select(vec![
-                "log", "-n", "-f", "-l", "warn", "5", "caps", "help", "echo", "off", "restart", "",
+                "vm", "attach", "log", "-n", "-f", "-l", "warn", "5", "caps", "help", "echo", "off", "restart", "",
             ]), 0..6)
         ) {
             let _ = parse(&words.join(" "));

@@ -40,6 +40,7 @@ pub fn complete<'a>(
     let mut words = before.split_ascii_whitespace();
     let candidates = match (words.next(), words.next_back()) {
         (None, _) => matching(typed, COMMANDS.iter().map(|c| c.name)),
+        (Some("vm"), Some("attach")) => matching(typed, components),
         (Some("log"), Some("-l")) => matching(typed, levels()),
         (Some("log"), Some("-n")) => Vec::new(),
         (Some("log"), _) if !typed.starts_with('-') => matching(typed, components),
@@ -104,6 +105,8 @@ mod tests {
         );
         assert_eq!(candidates("").1.len(), COMMANDS.len());
         assert_eq!(candidates("color o"), ("".into(), vec!["off", "on"]));
+        assert_eq!(candidates("vm a"), ("ttach".into(), vec!["attach"]));
+        assert_eq!(candidates("vm attach pi").1, ["ping"]);
     }
 
     #[test]

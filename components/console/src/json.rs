@@ -149,6 +149,14 @@ struct ProcessorJson<'a> {
 }
 
 #[derive(Serialize)]
+struct MachineJson {
+    record: &'static str,
+    name: &'static str,
+    unseen_bytes: usize,
+    lost_bytes: u64,
+}
+
+#[derive(Serialize)]
 struct SystemJson {
     record: &'static str,
     version: &'static str,
@@ -281,6 +289,15 @@ impl Report for JsonReport<'_> {
                     components: i.components,
                     modules: i.modules,
                     started_ticks: i.started_ticks,
+                },
+                out,
+            ),
+            Record::Machine(m) => write_line(
+                &MachineJson {
+                    record: "machine",
+                    name: m.name,
+                    unseen_bytes: m.unseen,
+                    lost_bytes: m.lost,
                 },
                 out,
             ),

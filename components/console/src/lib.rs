@@ -4,8 +4,11 @@
 //! ([`keys`], [`editor`], [`history`], [`mod@complete`]), lines become commands ([`command`]), commands ask the
 //! [`System`](system::System) and yield [records](record) ([`mod@run`], [`log_lines`]), and records become text ([`text`], [`table`]) or JSON
 //! ([`json`]). The two users of all that are [`shell`] and [`control`].
+//! [`machines`] holds the serial lines of virtual machines, to which the shell attaches the terminal.
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
+
+extern crate alloc;
 
 pub mod cells;
 pub mod command;
@@ -16,6 +19,7 @@ pub mod history;
 pub mod json;
 pub mod keys;
 pub mod log_lines;
+pub mod machines;
 pub mod record;
 pub mod run;
 pub mod shell;

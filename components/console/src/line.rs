@@ -1,7 +1,6 @@
 //! A serial line of the console: a port and its interrupt.
 
-use console::terminal::Crlf;
-use core::fmt::Write;
+use console::terminal::{Crlf, Terminal};
 use pagurus_abi::Error;
 use pagurus_rt::Cap;
 use pagurus_rt::object::{IoPort, IrqHandler};
@@ -39,7 +38,7 @@ impl SerialLine {
     }
 
     /// Writes text as a terminal wants it. What a stalled line does not take is lost.
-    pub fn terminal(&mut self) -> impl Write {
+    pub fn terminal(&mut self) -> impl Terminal {
         Crlf(|bytes: &[u8]| {
             let _ = self.port.write(bytes);
         })

@@ -1,6 +1,9 @@
 //! The console's binary: two serial lines, and everybody else by messages.
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
+extern crate alloc;
+
+mod attached;
 mod line;
 mod services;
 
@@ -25,7 +28,7 @@ pagurus_rt::entry!(start);
 const COM1: u16 = 0x3f8;
 const COM3: u16 = 0x3e8;
 
-/// Signals of the lines; every other is the log collector's.
+/// Signals of the lines. Machines have theirs; every other is the log collector's.
 const LINES: u64 = slots::COM1_IRQ_SIGNAL | slots::COM3_IRQ_SIGNAL;
 
 /// In the image rather than on the stack, which it would not fit.
@@ -41,8 +44,18 @@ fn start(env: Env) -> Result<(), Error> {
         shell.start(ticks(), &mut services, &mut terminal.terminal());
     }
     let events = Cap::<Notification>::new(NOTIFICATION);
+    let machines = services.machines.signals();
+    // A console that was started anew finds what was written meanwhile, of which it got no signal.
+    let mut more = true;
     loop {
-        let bits = events.wait()?;
+        let bits = if more {
+            match events.poll() {
+                Err(Error::WouldBlock) => 0,
+                bits => bits?,
+            }
+        } else {
+            events.wait()?
+        };
         if bits & slots::COM1_IRQ_SIGNAL != 0 {
             each_byte(&mut terminal, |byte, terminal| {
                 shell.push(byte, &mut services, &mut terminal.terminal());
@@ -53,7 +66,13 @@ fn start(env: Env) -> Result<(), Error> {
                 control.push(byte, &mut services, &mut channel.terminal());
             });
         }
-        if bits & !LINES != 0
+        if bits & machines != 0 || more {
+            more = services.machines.collect();
+            if let Some(terminal) = &mut terminal {
+                shell.machine_output(&mut services, &mut terminal.terminal());
+            }
+        }
+        if bits & !(LINES | machines) != 0
             && let Some(terminal) = &mut terminal
         {
             shell.news(&mut services, &mut terminal.terminal());

@@ -1,5 +1,6 @@
 //! What the answers to queries consist of.
 
+use crate::machines::MachineInfo;
 use pagurus_protocol::Failure;
 use pagurus_protocol::log::Level;
 use pagurus_protocol::memory::{ClientUsage, PoolUsage};
@@ -59,6 +60,8 @@ pub enum Record<'a> {
     Version(&'a SystemInfo),
     /// Since when.
     Uptime(&'a SystemInfo),
+    /// A virtual machine.
+    Machine(&'a MachineInfo),
     /// A component was started anew.
     Restarted(&'a ComponentInfo),
     /// The console itself is started anew now: this is the last record of the answer, if all goes well.

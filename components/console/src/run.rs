@@ -3,6 +3,7 @@
 
 use crate::command::Query;
 use crate::log_lines;
+use crate::machines::MachineInfo;
 use crate::record::{Record, Report};
 use crate::suggest;
 use crate::system::{MAX_NAMES, Names, System};
@@ -22,6 +23,10 @@ const MEMORY_SERVER: &str = "memory-manager";
 pub enum QueryError<'a> {
     /// There is no such component; one with a similar name may have been meant.
     UnknownComponent(&'a str, Option<Name>),
+    /// The system's description has no virtual machines.
+    NoMachines,
+    /// There is no such virtual machine; this one may have been meant.
+    UnknownMachine(&'a str, Option<&'static str>),
     /// Root cannot be restarted.
     Root,
     /// The component that would answer does not run.
@@ -38,6 +43,14 @@ impl fmt::Display for QueryError<'_> {
                 match near {
                     Some(near) => write!(f, "did you mean `{near}`?"),
                     None => f.write_str("`ps` lists them"),
+                }
+            }
+            QueryError::NoMachines => f.write_str("this system has no virtual machines"),
+            QueryError::UnknownMachine(name, near) => {
+                write!(f, "there is no virtual machine `{name}`; ")?;
+                match near {
+                    Some(near) => write!(f, "did you mean `{near}`?"),
+                    None => f.write_str("`vm` lists them"),
                 }
             }
             QueryError::Root => f.write_str(
@@ -79,6 +92,14 @@ pub fn run<'a>(
         Query::Capabilities(name) => capabilities(name, system, names, report),
         Query::Memory => memory(system, names, report),
         Query::Log(query) => log_lines::log(query, system, names, report).map(|_| ()),
+        Query::Machines => {
+            let mut machines = machines(system).peekable();
+            if machines.peek().is_none() {
+                return Err(QueryError::NoMachines);
+            }
+            machines.for_each(|machine| report.record(Record::Machine(&machine)));
+            Ok(())
+        }
         Query::Restart(name) => {
             let component = find(name, system, names)?;
             if component.id == ROOT {
@@ -114,6 +135,25 @@ pub fn run<'a>(
             system.shutdown(code).map_err(refused("cannot shut down"))
         }
     }
+}
+
+fn machines(system: &mut impl System) -> impl Iterator<Item = MachineInfo> {
+    (0..).map_while(|index| system.machine(index))
+}
+
+/// The position of a virtual machine.
+pub(crate) fn find_machine<'a>(
+    name: &'a str,
+    system: &mut impl System,
+) -> Result<usize, QueryError<'a>> {
+    if let Some(index) = machines(system).position(|machine| machine.name == name) {
+        return Ok(index);
+    }
+    if system.machine(0).is_none() {
+        return Err(QueryError::NoMachines);
+    }
+    let near = suggest::nearest(name, machines(system).map(|machine| machine.name));
+    Err(QueryError::UnknownMachine(name, near))
 }
 
 fn info<'a>(system: &mut impl System) -> Result<SystemInfo, QueryError<'a>> {

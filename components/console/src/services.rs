@@ -1,6 +1,8 @@
 //! The system behind the console: root, the log collector and the memory manager, asked by messages.
 
+use crate::attached::Machines;
 use crate::slots;
+use console::machines::MachineInfo;
 use console::system::{Clock, System};
 use pagurus_abi::message::MAX_WORDS;
 use pagurus_protocol::log::{self, Level, Line, Lines};
@@ -28,6 +30,7 @@ const MANAGER: Cap<Endpoint> = Cap::new(MEMORY);
 /// The running system.
 #[derive(Debug)]
 pub struct Services {
+    pub machines: Machines,
     clock: Clock,
     own_id: u32,
 }
@@ -38,7 +41,11 @@ impl Services {
         let clock = call(ROOT, &root::System).map_or(Clock::default(), |info| {
             Clock::new(tsc_khz, info.uptime_ns, ticks())
         });
-        Services { clock, own_id }
+        Services {
+            machines: Machines::new(),
+            clock,
+            own_id,
+        }
     }
 }
 
@@ -132,6 +139,22 @@ impl System for Services {
             yield_now();
         }
         call(ROOT, &Shutdown { code }).map(|_| ())
+    }
+
+    fn machine(&mut self, index: usize) -> Option<MachineInfo> {
+        self.machines.info(index)
+    }
+
+    fn machine_output(&mut self, index: usize, buffer: &mut [u8]) -> usize {
+        self.machines.read(index, buffer)
+    }
+
+    fn machine_lost(&mut self, index: usize) -> u64 {
+        self.machines.take_lost(index)
+    }
+
+    fn machine_input(&mut self, index: usize, bytes: &[u8]) -> usize {
+        self.machines.write(index, bytes)
     }
 
     fn clock(&mut self) -> Clock {

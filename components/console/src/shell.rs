@@ -3,17 +3,20 @@
 use crate::command::{self, COMMANDS, Command, CommandHelp, LogQuery};
 use crate::complete::complete;
 use crate::editor::{Edit, LineEditor};
+use crate::json::state_name;
 use crate::keys::{Key, KeyDecoder};
 use crate::log_lines;
 use crate::record::{Record, Report};
-use crate::run::run;
+use crate::run::{find_machine, run};
 use crate::style::Style;
 use crate::system::{Names, System};
 use crate::table::Table;
+use crate::terminal::Terminal;
 use crate::text::TextReport;
 use crate::units::Bytes;
 use core::fmt::{self, Write};
 use pagurus_protocol::log::Level;
+use pagurus_protocol::root::ComponentState;
 
 /// What stands before the line being typed.
 pub const PROMPT: &str = "pagurus> ";
@@ -24,6 +27,8 @@ enum Mode {
     Starting,
     /// A line is being typed.
     Prompt,
+    /// The terminal is the serial line of the machine at this position.
+    Attached(usize),
     /// The log is shown as it grows.
     Follow {
         from: u64,
@@ -31,6 +36,9 @@ enum Mode {
         sender: Option<u32>,
     },
 }
+
+/// Ctrl-], which ends being attached to a machine. Everything else that is typed goes to the guest.
+const DETACH: u8 = 0x1d;
 
 /// The shell on one terminal.
 #[derive(Debug)]
@@ -91,7 +99,11 @@ impl Shell {
     }
 
     /// Takes a byte from the terminal.
-    pub fn push(&mut self, byte: u8, system: &mut impl System, out: &mut dyn Write) {
+    pub fn push(&mut self, byte: u8, system: &mut impl System, out: &mut dyn Terminal) {
+        if let Mode::Attached(machine) = self.mode {
+            self.type_to(machine, byte, system, out);
+            return;
+        }
         let Some(key) = self.keys.push(byte) else {
             return;
         };
@@ -137,7 +149,8 @@ impl Shell {
                 _,
             ) => (from, level, sender),
             (Mode::Starting | Mode::Prompt, Some(level)) => (self.seen, level, None),
-            (Mode::Starting | Mode::Prompt, None) => return,
+            // Lines of the log wait until the guest's are no longer shown.
+            (Mode::Starting | Mode::Prompt, None) | (Mode::Attached(_), _) => return,
         };
         let typing = self.mode == Mode::Prompt;
         let mut report = Interruption {
@@ -154,7 +167,63 @@ impl Shell {
         let Ok(next) = next else { return };
         match &mut self.mode {
             Mode::Follow { from, .. } => *from = next,
-            Mode::Starting | Mode::Prompt => self.seen = next,
+            Mode::Starting | Mode::Prompt | Mode::Attached(_) => self.seen = next,
+        }
+    }
+
+    /// Shows what the machine to which the terminal is attached has new; call it whenever a machine has written.
+    pub fn machine_output(&mut self, system: &mut impl System, out: &mut dyn Terminal) {
+        let Mode::Attached(machine) = self.mode else {
+            return;
+        };
+        let lost = system.machine_lost(machine);
+        if lost > 0 {
+            let _ = write!(out, "\n[{lost} bytes of output were lost]\n");
+        }
+        let mut buffer = [0; 256];
+        loop {
+            let count = system.machine_output(machine, &mut buffer);
+            if count == 0 {
+                return;
+            }
+            out.raw(&buffer[..count]);
+        }
+    }
+
+    fn attach(&mut self, name: &str, system: &mut impl System, out: &mut dyn Terminal) {
+        match find_machine(name, system) {
+            Ok(machine) => {
+                let _ = writeln!(out, "Attached to {name}; Ctrl-] ends this.");
+                match system.find(name) {
+                    Ok(vmm) if vmm.state != ComponentState::Running as u8 => {
+                        let state = state_name(vmm.state);
+                        let _ = writeln!(out, "It does not run: its VMM is {state}.");
+                    }
+                    _ => {}
+                }
+                self.mode = Mode::Attached(machine);
+                self.machine_output(system, out);
+            }
+            Err(error) => self.error(format_args!("{error}"), out),
+        }
+    }
+
+    fn type_to(
+        &mut self,
+        machine: usize,
+        byte: u8,
+        system: &mut impl System,
+        out: &mut dyn Terminal,
+    ) {
+        if byte == DETACH {
+            self.mode = Mode::Prompt;
+            let name = system.machine(machine).map_or("", |machine| machine.name);
+            let _ = writeln!(out, "\nDetached from {name}.");
+            self.news(system, out);
+            self.editor.show(PROMPT, out);
+        } else if system.machine_input(machine, &[byte]) == 0 {
+            // The guest does not read what was typed before.
+            let _ = out.write_str("\x07");
         }
     }
 
@@ -193,7 +262,7 @@ impl Shell {
         }
     }
 
-    fn execute(&mut self, line: &str, system: &mut impl System, out: &mut dyn Write) {
+    fn execute(&mut self, line: &str, system: &mut impl System, out: &mut dyn Terminal) {
         match command::parse(line) {
             Ok(None) => {}
             Ok(Some(command)) => self.carry_out(command, system, out),
@@ -201,8 +270,14 @@ impl Shell {
         }
     }
 
-    fn carry_out(&mut self, command: Command<'_>, system: &mut impl System, out: &mut dyn Write) {
+    fn carry_out(
+        &mut self,
+        command: Command<'_>,
+        system: &mut impl System,
+        out: &mut dyn Terminal,
+    ) {
         match command {
+            Command::Attach(name) => self.attach(name, system, out),
             Command::Query(query) => {
                 let mut report = TextReport::new(out, &mut self.table, self.colour);
                 let result = run(query, system, &mut self.names, &mut report);

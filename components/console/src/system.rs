@@ -3,6 +3,7 @@
 //! The messages are those of `pagurus-protocol`; behind the trait is either the real system (`main.rs`) or the
 //! invented one of the tests.
 
+use crate::machines::MachineInfo;
 use heapless::Vec;
 use pagurus_protocol::log::{Level, Line, Lines};
 use pagurus_protocol::memory::{ClientUsage, PoolUsage};
@@ -54,6 +55,14 @@ pub trait System {
     fn restart(&mut self, component: u32) -> Result<(), Failure>;
     /// Ends the machine with an exit code for an emulator; returns only if that was refused.
     fn shutdown(&mut self, code: u64) -> Result<(), Failure>;
+    /// The virtual machine at a position; `None` past the last.
+    fn machine(&mut self, index: usize) -> Option<MachineInfo>;
+    /// Takes output of a machine that nobody has seen into `buffer`, and tells how many bytes that is.
+    fn machine_output(&mut self, index: usize, buffer: &mut [u8]) -> usize;
+    /// Bytes of a machine's output that were lost, once.
+    fn machine_lost(&mut self, index: usize) -> u64;
+    /// Sends input to a machine, and tells how many bytes there was room for.
+    fn machine_input(&mut self, index: usize, bytes: &[u8]) -> usize;
     /// What time stamps mean.
     fn clock(&mut self) -> Clock;
     /// Identifier of the console itself.

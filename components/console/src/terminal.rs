@@ -5,6 +5,18 @@ use core::fmt;
 /// Puts a carriage return before every line feed.
 pub struct Crlf<F: FnMut(&[u8])>(pub F);
 
+/// What a terminal takes beside text.
+pub trait Terminal: fmt::Write {
+    /// Sends bytes as they are: what a guest wrote is meant for a terminal already.
+    fn raw(&mut self, bytes: &[u8]);
+}
+
+impl<F: FnMut(&[u8])> Terminal for Crlf<F> {
+    fn raw(&mut self, bytes: &[u8]) {
+        self.0(bytes);
+    }
+}
+
 impl<F: FnMut(&[u8])> fmt::Write for Crlf<F> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         let mut lines = text.split('\n');
@@ -29,5 +41,12 @@ mod tests {
         let mut bytes = Vec::new();
         write!(Crlf(|b: &[u8]| bytes.extend_from_slice(b)), "a\n\nb\n").unwrap();
         assert_eq!(bytes, b"a\r\n\r\nb\r\n");
+    }
+
+    #[test]
+    fn raw_bytes_stay_as_they_are() {
+        let mut bytes = Vec::new();
+        Crlf(|b: &[u8]| bytes.extend_from_slice(b)).raw(b"a\n\xff\r\n");
+        assert_eq!(bytes, b"a\n\xff\r\n");
     }
 }

@@ -48,6 +48,7 @@ const PROCESSORS: &[Column] = &[
     right("COMPONENTS"),
     left("NAMES"),
 ];
+const MACHINES: &[Column] = &[left("MACHINE"), right("UNSEEN OUTPUT"), right("LOST")];
 const DIFFERENCES: &[Column] = &[left("COMPONENT"), right("SLOT"), left("DIFFERENCE")];
 
 /// Writes every record as text; call [`finish`](Self::finish) after the last.
@@ -308,6 +309,14 @@ impl Report for TextReport<'_> {
             ),
             Record::Version(i) => self.version(i),
             Record::Uptime(i) => self.uptime(i),
+            Record::Machine(m) => self.row(
+                MACHINES,
+                &[
+                    format_args!("{}", m.name),
+                    format_args!("{} bytes", m.unseen),
+                    format_args!("{} bytes", m.lost),
+                ],
+            ),
             Record::Restarted(c) => self.line(
                 Some(Style::Good),
                 format_args!("{} was started anew.", c.name),

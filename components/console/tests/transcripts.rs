@@ -6,12 +6,12 @@ use console::shell::Shell;
 use pagurus_protocol::log::Level;
 use pagurus_protocol::root::{AuditText, ComponentState};
 use pagurus_protocol::{Failure, Reason};
-use support::{Fake, Screen};
+use support::{Fake, FakeMachine, Screen, Sent};
 
 struct Session {
     shell: Shell,
     fake: Fake,
-    out: String,
+    out: Sent,
 }
 
 impl Session {
@@ -19,7 +19,7 @@ impl Session {
         let mut session = Session {
             shell: Shell::new(),
             fake,
-            out: String::new(),
+            out: Sent::default(),
         };
         session.shell.start(42, &mut session.fake, &mut session.out);
         session
@@ -39,7 +39,7 @@ impl Session {
 
     /// What the screen shows from the `n`-th prompt on.
     fn screen(&self) -> String {
-        Screen::show(&self.out).text()
+        Screen::show(&self.out.0).text()
     }
 
     /// What a command shows, without prompt and echo.
@@ -216,7 +216,7 @@ fn news_leave_the_line_being_typed_alone() {
     session.news();
     session.fake.say(4, Level::Warn, "budget exhausted");
     session.news().send("X");
-    let screen = Screen::show(&session.out);
+    let screen = Screen::show(&session.out.0);
     assert!(
         screen
             .text()
@@ -453,7 +453,7 @@ fn tab_completes() {
         session.screen()
     );
     session.send("x\t");
-    assert_eq!(Screen::show(&session.out).bells, 1);
+    assert_eq!(Screen::show(&session.out.0).bells, 1);
 }
 
 #[test]
@@ -471,13 +471,13 @@ fn colours_only_when_asked_for() {
     fake.say(4, Level::Error, "red");
     let mut session = Session::start(fake);
     session.send("ps\rnonsense\rlog\raudit\r");
-    assert!(!session.out.contains("\x1b[3"), "colour without asking");
+    assert!(!session.out.0.contains("\x1b[3"), "colour without asking");
     session.send("color on\rlog\rnonsense\r");
-    assert!(session.out.contains("\x1b[31mERROR\x1b[0m"));
-    assert!(session.out.contains("\x1b[31merror:\x1b[0m"));
-    let coloured = session.out.len();
+    assert!(session.out.0.contains("\x1b[31mERROR\x1b[0m"));
+    assert!(session.out.0.contains("\x1b[31merror:\x1b[0m"));
+    let coloured = session.out.0.len();
     session.send("color off\rlog\r");
-    assert!(!session.out[coloured..].contains("\x1b[3"));
+    assert!(!session.out.0[coloured..].contains("\x1b[3"));
 }
 
 #[test]
@@ -501,4 +501,103 @@ fn ctrl_d_explains_itself() {
             .screen()
             .ends_with("Nobody can log out here; `shutdown` ends the machine.\npagurus> ")
     );
+}
+
+fn with_machine() -> Fake {
+    let mut fake = Fake::new();
+    fake.machines.push(FakeMachine::new("ping"));
+    fake
+}
+
+#[test]
+fn machines_are_listed() {
+    let mut fake = with_machine();
+    fake.machines[0].output = vec![b'x'; 42];
+    fake.machines[0].lost = 7;
+    assert_eq!(
+        Session::with(fake, "vm"),
+        "\
+MACHINE  UNSEEN OUTPUT     LOST
+ping          42 bytes  7 bytes
+"
+    );
+}
+
+#[test]
+fn machines_that_are_not_there() {
+    assert_eq!(
+        Session::run("vm"),
+        "error: this system has no virtual machines\n"
+    );
+    assert_eq!(
+        Session::run("vm attach vm0"),
+        "error: this system has no virtual machines\n"
+    );
+    assert_eq!(
+        Session::with(with_machine(), "vm attach pong"),
+        "error: there is no virtual machine `pong`; did you mean `ping`?\n"
+    );
+}
+
+#[test]
+fn attached_the_terminal_is_the_guests() {
+    let mut fake = with_machine();
+    fake.components[4].state = ComponentState::Running as u8;
+    fake.machines[0].output = b"login: ".to_vec();
+    let mut session = Session::start(fake);
+    session.send("vm attach ping\r");
+    assert!(
+        session
+            .screen()
+            .ends_with("Attached to ping; Ctrl-] ends this.\nlogin: "),
+        "{}",
+        session.screen()
+    );
+    // Every byte is the guest's, whatever it means to the shell.
+    session.send("a\x03\x04\x1b[A\t\r");
+    assert_eq!(session.fake.machines[0].input, b"a\x03\x04\x1b[A\t\r");
+    session.fake.say(4, Level::Error, "while attached");
+    session.news();
+    session.fake.machines[0].output = b"root\r\nPassword: ".to_vec();
+    session
+        .shell
+        .machine_output(&mut session.fake, &mut session.out);
+    assert!(session.screen().ends_with("login: root\nPassword: "));
+    session.send("\x1d");
+    assert!(
+        session.screen().ends_with(
+            "Password: \nDetached from ping.\n\
+             [    0.000000] ERROR ping: while attached\n\
+             pagurus> "
+        ),
+        "{}",
+        session.screen()
+    );
+    // Now it waits again.
+    session.fake.machines[0].output = b"unseen".to_vec();
+    session
+        .shell
+        .machine_output(&mut session.fake, &mut session.out);
+    session.send("uptime\r");
+    assert!(!session.screen().contains("unseen"));
+    assert_eq!(session.fake.machines[0].input.len(), 8);
+}
+
+#[test]
+fn losses_and_stopped_machines_are_told() {
+    let mut fake = with_machine();
+    fake.machines[0].lost = 9;
+    fake.machines[0].room = 1;
+    let mut session = Session::start(fake);
+    session.send("vm attach ping\r");
+    assert!(
+        session
+            .screen()
+            .ends_with("It does not run: its VMM is faulted.\n\n[9 bytes of output were lost]\n"),
+        "{}",
+        session.screen()
+    );
+    session.send("xy");
+    assert_eq!(session.fake.machines[0].input, b"x");
+    assert_eq!(Screen::show(&session.out.0).bells, 1);
 }

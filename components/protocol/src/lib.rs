@@ -6,9 +6,11 @@
 //!
 //! One module for each protocol: [`log`], [`root`], [`memory`], [`ping`]. [`start`] is not a message but the
 //! page that a component finds when it starts, [`slots`] the fixed places in its capability space, [`stop`] how it ends.
+//! A guest's [`serial_line`] is no protocol of messages either, but shared memory with a [`byte_ring`] each way.
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 
+pub mod byte_ring;
 pub mod crash;
 pub mod failure;
 pub mod log;
@@ -16,6 +18,7 @@ pub mod memory;
 pub mod name;
 pub mod ping;
 pub mod root;
+pub mod serial_line;
 pub mod slots;
 pub mod start;
 pub mod stop;

@@ -4,6 +4,8 @@
 // Pointers made from addresses.
 #![allow(unsafe_code)]
 
+use zerocopy::FromBytes;
+
 #[cfg(target_os = "none")]
 use core::ptr::{with_exposed_provenance, with_exposed_provenance_mut};
 
@@ -41,6 +43,16 @@ pub unsafe fn write(address: u64, bytes: &[u8]) {
     }
     #[cfg(not(target_os = "none"))]
     crate::host::write(address, bytes);
+}
+
+/// What lies at `address` and other components change while it is used.
+///
+/// # Safety
+/// `size_of::<T>()` bytes are mapped there, readable and writable, for the lifetime that the caller chooses; `address` is
+/// aligned for a `T`; every field of a `T` is an atomic; and this component refers to the memory in no other way.
+pub const unsafe fn shared<'a, T: FromBytes + Sync>(address: u64) -> &'a T {
+    // SAFETY: the caller's promise; any bytes are a `T`.
+    unsafe { &*core::ptr::with_exposed_provenance(address as usize) }
 }
 
 /// Words that are shared with other components: each is read and written whole, in no order to the others.

@@ -19,7 +19,7 @@ const WINDOW: u64 = 0x4000_0000_0000;
 const PAGE: u64 = 0x3fff_0000_0000;
 /// log2 of the bytes for nested page tables.
 const TABLE_BITS: u8 = 20;
-/// The signal of our timer.
+/// The signal of our timer. The others are what the system's description says.
 pub const TIMER: u64 = 1;
 
 /// What we were given.
@@ -30,6 +30,8 @@ pub struct Own {
     pub space: Cap<AddressSpace>,
     /// Our thread.
     pub thread: Cap<Thread>,
+    /// The notification that is bound to our thread.
+    pub bell: Cap<Notification>,
     /// Memory for the machine.
     pub memory: Cap<Untyped>,
     /// Empty slots.
@@ -78,7 +80,6 @@ impl Own {
         let space = self.make::<GuestSpace>(TABLE_BITS)?;
         let vcpu = self.make::<Vcpu>(0)?;
         let page = self.make::<Frame>(12)?;
-        let bell = self.make::<Notification>(0)?;
         let timer = self.make::<Timer>(0)?;
 
         let whole = |address, size_bits: u8, rights| Mapping {
@@ -96,14 +97,13 @@ impl Own {
 
         vcpu.bind_page(page)?;
         vcpu.bind_space(space)?;
-        let rings = self.copy(bell, Rights::WRITE, Mint::Badge(TIMER))?;
+        let rings = self.copy(self.bell, Rights::WRITE, Mint::Badge(TIMER))?;
         timer.bind(rings)?;
-        self.thread.bind_notification(bell)?;
         self.thread.bind_vcpu(vcpu)?;
         Ok(Machine {
             // SAFETY: mapped just now, and never unmapped.
             ram: unsafe { Ram::new(WINDOW, 1 << ram_bits) },
-            bell,
+            bell: self.bell,
             timer,
             vcpu,
             page: PAGE,

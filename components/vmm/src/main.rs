@@ -14,7 +14,7 @@ use pagurus_abi::Error;
 use pagurus_abi::vcpu::{ExitKind, Groups};
 use pagurus_devices_chipset::{Clock, Effect};
 use pagurus_guest_image::{Guest, MemoryKind, MemoryRange, Module, Rsdp, plan};
-use pagurus_protocol::slots::{ADDRESS_SPACE, CNODE, THREAD};
+use pagurus_protocol::slots::{ADDRESS_SPACE, CNODE, NOTIFICATION, THREAD};
 use pagurus_rt::object::run;
 use pagurus_rt::time::ticks;
 use pagurus_rt::{Cap, Env};
@@ -99,6 +99,7 @@ fn start(env: Env) -> Result<(), Failure> {
         cnode: Cap::new(CNODE),
         space: Cap::new(ADDRESS_SPACE),
         thread: Cap::new(THREAD),
+        bell: Cap::new(NOTIFICATION),
         memory: Cap::new(slots::GUEST_MEMORY),
         slots: env.slots,
     };

@@ -1,7 +1,9 @@
 //! An invented system, and a terminal that shows what a person would see.
 #![allow(dead_code)] // Each test binary uses its part.
 
+use console::machines::MachineInfo;
 use console::system::{Clock, System};
+use console::terminal::Terminal;
 use pagurus_abi::method::{SlotInfo, ThreadState};
 use pagurus_abi::{Kind, Rights};
 use pagurus_protocol::log::{Level, Line, LineHead, Lines};
@@ -21,6 +23,45 @@ pub struct FakeLine {
     pub text: String,
 }
 
+/// A virtual machine of the invented system.
+pub struct FakeMachine {
+    pub name: &'static str,
+    pub output: Vec<u8>,
+    pub lost: u64,
+    pub input: Vec<u8>,
+    /// Bytes of input that there is room for.
+    pub room: usize,
+}
+
+impl FakeMachine {
+    pub fn new(name: &'static str) -> Self {
+        FakeMachine {
+            name,
+            output: Vec::new(),
+            lost: 0,
+            input: Vec::new(),
+            room: 100,
+        }
+    }
+}
+
+/// A terminal that keeps what it is sent.
+#[derive(Default)]
+pub struct Sent(pub String);
+
+impl std::fmt::Write for Sent {
+    fn write_str(&mut self, text: &str) -> std::fmt::Result {
+        self.0.push_str(text);
+        Ok(())
+    }
+}
+
+impl Terminal for Sent {
+    fn raw(&mut self, bytes: &[u8]) {
+        self.0.push_str(&String::from_utf8_lossy(bytes));
+    }
+}
+
 /// The invented system.
 pub struct Fake {
     pub components: Vec<ComponentInfo>,
@@ -35,6 +76,7 @@ pub struct Fake {
     pub restarted: Vec<u32>,
     pub shut_down: Option<u64>,
     pub cpus: u32,
+    pub machines: Vec<FakeMachine>,
     /// Lines in one answer of the log.
     pub page: usize,
 }
@@ -111,6 +153,7 @@ impl Fake {
             restarted: Vec::new(),
             shut_down: None,
             cpus: 2,
+            machines: Vec::new(),
             page: 3,
         }
     }
@@ -281,6 +324,35 @@ impl System for Fake {
         self.permitted()?;
         self.shut_down = Some(code);
         Ok(())
+    }
+
+    fn machine(&mut self, index: usize) -> Option<MachineInfo> {
+        let machine = self.machines.get(index)?;
+        Some(MachineInfo {
+            name: machine.name,
+            unseen: machine.output.len(),
+            lost: machine.lost,
+        })
+    }
+
+    fn machine_output(&mut self, index: usize, buffer: &mut [u8]) -> usize {
+        let output = &mut self.machines[index].output;
+        let count = buffer.len().min(output.len());
+        buffer[..count].copy_from_slice(&output[..count]);
+        output.drain(..count);
+        count
+    }
+
+    fn machine_lost(&mut self, index: usize) -> u64 {
+        std::mem::take(&mut self.machines[index].lost)
+    }
+
+    fn machine_input(&mut self, index: usize, bytes: &[u8]) -> usize {
+        let machine = &mut self.machines[index];
+        let taken = bytes.len().min(machine.room);
+        machine.room -= taken;
+        machine.input.extend(&bytes[..taken]);
+        taken
     }
 
     fn clock(&mut self) -> Clock {

@@ -113,6 +113,14 @@ impl Board {
         bytes
     }
 
+    /// Bytes arrive at the guest's serial line: as many as it has room for, which is the result. The others have to wait
+    /// until the guest reads.
+    pub fn put_serial(&mut self, bytes: &[u8]) -> usize {
+        let taken = self.uart.put_input(bytes);
+        self.carry_lines();
+        taken
+    }
+
     /// Time has passed.
     pub fn advance(&mut self, now: u64) {
         self.lapic.advance(now, self.clock);
