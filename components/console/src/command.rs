@@ -67,7 +67,7 @@ pub const COMMANDS: &[CommandHelp] = &[
         "Lines of LEVEL and worse appear while you type. Without an argument: what is set."),
     command!("vm" "[attach MACHINE]" Argument::Words(&["attach"]),
         "list the virtual machines, or attach to one",
-        "`vm attach MACHINE` makes this terminal the serial line of the machine's guest; Ctrl-] ends that.\n\
+        "`vm attach MACHINE` makes this terminal the serial line of the machine's guest; Ctrl-\\ ends that.\n\
          UNSEEN OUTPUT is what the guest wrote since somebody was attached; the newest 16 KiB are kept,\n\
          LOST is what was older."),
     command!("restart" "COMPONENT" Argument::Component, "start a component anew from its binary",

@@ -37,8 +37,9 @@ enum Mode {
     },
 }
 
-/// Ctrl-], which ends being attached to a machine. Everything else that is typed goes to the guest.
-const DETACH: u8 = 0x1d;
+/// Ctrl-\, which ends being attached to a machine. Everything else that is typed goes to the guest. Not Ctrl-], by which
+/// `tools/pagurus run` and other programs end the terminal itself.
+const DETACH: u8 = 0x1c;
 
 /// The shell on one terminal.
 #[derive(Debug)]
@@ -193,7 +194,7 @@ impl Shell {
     fn attach(&mut self, name: &str, system: &mut impl System, out: &mut dyn Terminal) {
         match find_machine(name, system) {
             Ok(machine) => {
-                let _ = writeln!(out, "Attached to {name}; Ctrl-] ends this.");
+                let _ = writeln!(out, "Attached to {name}; Ctrl-\\ ends this.");
                 match system.find(name) {
                     Ok(vmm) if vmm.state != ComponentState::Running as u8 => {
                         let state = state_name(vmm.state);

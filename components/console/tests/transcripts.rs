@@ -549,7 +549,7 @@ fn attached_the_terminal_is_the_guests() {
     assert!(
         session
             .screen()
-            .ends_with("Attached to ping; Ctrl-] ends this.\nlogin: "),
+            .ends_with("Attached to ping; Ctrl-\\ ends this.\nlogin: "),
         "{}",
         session.screen()
     );
@@ -563,7 +563,7 @@ fn attached_the_terminal_is_the_guests() {
         .shell
         .machine_output(&mut session.fake, &mut session.out);
     assert!(session.screen().ends_with("login: root\nPassword: "));
-    session.send("\x1d");
+    session.send("\x1c");
     assert!(
         session.screen().ends_with(
             "Password: \nDetached from ping.\n\
