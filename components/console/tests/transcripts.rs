@@ -2,60 +2,11 @@
 
 mod support;
 
-use console::shell::Shell;
 use pagurus_protocol::log::Level;
 use pagurus_protocol::root::{AuditText, ComponentState};
 use pagurus_protocol::{Failure, Reason};
-use support::{Fake, FakeMachine, Screen, Sent};
-
-struct Session {
-    shell: Shell,
-    fake: Fake,
-    out: Sent,
-}
-
-impl Session {
-    fn start(fake: Fake) -> Self {
-        let mut session = Session {
-            shell: Shell::new(),
-            fake,
-            out: Sent::default(),
-        };
-        session.shell.start(42, &mut session.fake, &mut session.out);
-        session
-    }
-
-    fn send(&mut self, bytes: &str) -> &mut Self {
-        for byte in bytes.bytes() {
-            self.shell.push(byte, &mut self.fake, &mut self.out);
-        }
-        self
-    }
-
-    fn news(&mut self) -> &mut Self {
-        self.shell.news(&mut self.fake, &mut self.out);
-        self
-    }
-
-    /// What the screen shows from the `n`-th prompt on.
-    fn screen(&self) -> String {
-        Screen::show(&self.out.0).text()
-    }
-
-    /// What a command shows, without prompt and echo.
-    fn run(command: &str) -> String {
-        Session::with(Fake::new(), command)
-    }
-
-    fn with(fake: Fake, command: &str) -> String {
-        let mut session = Session::start(fake);
-        session.send(&format!("{command}\r"));
-        let screen = session.screen();
-        let start = screen.find(&format!("pagurus> {command}\n")).unwrap();
-        let rest = &screen[start + 10 + command.len()..];
-        rest.strip_suffix("pagurus> ").unwrap().to_string()
-    }
-}
+use support::session::Session;
+use support::{Fake, Screen};
 
 #[test]
 fn banner_ready_line_and_prompt() {
@@ -501,103 +452,4 @@ fn ctrl_d_explains_itself() {
             .screen()
             .ends_with("Nobody can log out here; `shutdown` ends the machine.\npagurus> ")
     );
-}
-
-fn with_machine() -> Fake {
-    let mut fake = Fake::new();
-    fake.machines.push(FakeMachine::new("ping"));
-    fake
-}
-
-#[test]
-fn machines_are_listed() {
-    let mut fake = with_machine();
-    fake.machines[0].output = vec![b'x'; 42];
-    fake.machines[0].lost = 7;
-    assert_eq!(
-        Session::with(fake, "vm"),
-        "\
-MACHINE  UNSEEN OUTPUT     LOST
-ping          42 bytes  7 bytes
-"
-    );
-}
-
-#[test]
-fn machines_that_are_not_there() {
-    assert_eq!(
-        Session::run("vm"),
-        "error: this system has no virtual machines\n"
-    );
-    assert_eq!(
-        Session::run("vm attach vm0"),
-        "error: this system has no virtual machines\n"
-    );
-    assert_eq!(
-        Session::with(with_machine(), "vm attach pong"),
-        "error: there is no virtual machine `pong`; did you mean `ping`?\n"
-    );
-}
-
-#[test]
-fn attached_the_terminal_is_the_guests() {
-    let mut fake = with_machine();
-    fake.components[4].state = ComponentState::Running as u8;
-    fake.machines[0].output = b"login: ".to_vec();
-    let mut session = Session::start(fake);
-    session.send("vm attach ping\r");
-    assert!(
-        session
-            .screen()
-            .ends_with("Attached to ping; Ctrl-\\ ends this.\nlogin: "),
-        "{}",
-        session.screen()
-    );
-    // Every byte is the guest's, whatever it means to the shell.
-    session.send("a\x03\x04\x1b[A\t\r");
-    assert_eq!(session.fake.machines[0].input, b"a\x03\x04\x1b[A\t\r");
-    session.fake.say(4, Level::Error, "while attached");
-    session.news();
-    session.fake.machines[0].output = b"root\r\nPassword: ".to_vec();
-    session
-        .shell
-        .machine_output(&mut session.fake, &mut session.out);
-    assert!(session.screen().ends_with("login: root\nPassword: "));
-    session.send("\x1c");
-    assert!(
-        session.screen().ends_with(
-            "Password: \nDetached from ping.\n\
-             [    0.000000] ERROR ping: while attached\n\
-             pagurus> "
-        ),
-        "{}",
-        session.screen()
-    );
-    // Now it waits again.
-    session.fake.machines[0].output = b"unseen".to_vec();
-    session
-        .shell
-        .machine_output(&mut session.fake, &mut session.out);
-    session.send("uptime\r");
-    assert!(!session.screen().contains("unseen"));
-    assert_eq!(session.fake.machines[0].input.len(), 8);
-}
-
-#[test]
-fn losses_and_stopped_machines_are_told() {
-    let mut fake = with_machine();
-    fake.machines[0].lost = 9;
-    fake.machines[0].room = 1;
-    let mut session = Session::start(fake);
-    session.send("vm attach ping\r");
-    assert!(
-        session
-            .screen()
-            .ends_with("It does not run: its VMM is faulted.\n\n[9 bytes of output were lost]\n"),
-        "{}",
-        session.screen()
-    );
-    session.send("xy");
-    assert_eq!(session.fake.machines[0].input, b"x");
-    assert_eq!(Screen::show(&session.out.0).bells, 1);
 }

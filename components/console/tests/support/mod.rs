@@ -1,6 +1,8 @@
 //! An invented system, and a terminal that shows what a person would see.
 #![allow(dead_code)] // Each test binary uses its part.
 
+pub mod session;
+
 use console::machines::MachineInfo;
 use console::system::{Clock, System};
 use console::terminal::Terminal;
