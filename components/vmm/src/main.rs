@@ -90,7 +90,7 @@ impl Time {
 }
 
 fn start(env: Env) -> Result<(), Failure> {
-    let Some(bytes) = guest_bundle(&env) else {
+    let Some(bytes) = env.module(slots::VM0_ADDRESS) else {
         log::info!("no guest: nothing was packed for this machine");
         return Ok(());
     };
@@ -126,14 +126,6 @@ fn start(env: Env) -> Result<(), Failure> {
         }
         Ended::Failed(stop) => Err(Failure::Stopped(stop)),
     }
-}
-
-/// The file with the guest, if one was packed for this machine.
-#[allow(unsafe_code)] // memory that root mapped
-fn guest_bundle(env: &Env) -> Option<&'static [u8]> {
-    let module = env.start.modules.iter().find(|module| module.bytes != 0)?;
-    // SAFETY: root maps it for as long as the component lives, and nobody writes it.
-    Some(unsafe { pagurus_rt::memory::bytes(module.address, module.bytes as usize) })
 }
 
 fn host_cpuid(leaf: u32, subleaf: u32) -> [u32; 4] {
