@@ -44,7 +44,8 @@ pub enum Syscall {
     Yield = 11,
     /// Enter the guest of the virtual processor bound to the calling thread, until its next exit; `rdi` the
     /// [`Groups`](crate::vcpu::Groups) of state to load from its page before, and on return the
-    /// [`ExitKind`](crate::vcpu::ExitKind). A signal of the bound notification ends it too.
+    /// [`ExitKind`](crate::vcpu::ExitKind). A signal of the bound notification ends it too, perhaps before it began; the
+    /// groups are loaded in any case.
     Run = 12,
 }
 

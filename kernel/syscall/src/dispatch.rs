@@ -88,7 +88,7 @@ impl<M: Machine> Kernel<M> {
             Syscall::Wait => self.wait(t, cap),
             Syscall::Poll => self.poll(t, cap),
             Syscall::Yield => self.yield_now(),
-            Syscall::Run => self.run(t),
+            Syscall::Run => self.run(t, cap),
         }
     }
 

@@ -8,7 +8,7 @@ use crate::dispatch::Completion;
 use crate::kernel::Kernel;
 use crate::machine::Machine;
 use pagurus_abi::Error;
-use pagurus_abi::vcpu::ExitKind;
+use pagurus_abi::vcpu::{ExitKind, Groups};
 use pagurus_cap::{SlotId, Slots};
 use pagurus_ipc::{Env, ThreadId, notification};
 use pagurus_vcpu::VcpuId;
@@ -41,7 +41,9 @@ pub(crate) fn of_owner(owner: usize) -> Option<VcpuId> {
 impl<M: Machine> Kernel<M> {
     /// `Run` as far as it needs the kernel's lock: a signal ends it, and it is refused without what it needs. Otherwise the
     /// thread makes it again, and finds the way into the guest open once it is loaded.
-    pub(crate) fn run(&mut self, t: ThreadId) -> Result<Completion, Error> {
+    ///
+    /// `groups` of state are loaded in any case: a VMM whose run ended before it began need not remember them.
+    pub(crate) fn run(&mut self, t: ThreadId, groups: u64) -> Result<Completion, Error> {
         let v = VcpuId::new(self.thread(t).vcpu).ok_or(Error::MissingBinding)?;
         let vcpu = self.machine.vcpu(v);
         if vcpu.page == 0 || vcpu.tables == 0 {
@@ -50,6 +52,8 @@ impl<M: Machine> Kernel<M> {
         if let Some(n) = self.thread(t).notification
             && let Some(word) = notification::poll(self, n)
         {
+            self.machine
+                .vcpu_load(v, Groups::from_bits_truncate(groups as u16));
             self.machine.vcpu_signalled(v, word);
             let frame = &mut self.thread_mut(t).frame;
             frame.complete(0);

@@ -125,6 +125,22 @@ fn a_signal_ends_a_run_before_and_while_it_lasts() {
 }
 
 #[test]
+fn state_is_loaded_even_if_a_signal_comes_first() {
+    let mut vm = Vm::new();
+    let root = vm.scene.s.root;
+    let groups = Groups::CONTROL | Groups::SEGMENTS;
+    vm.scene
+        .s
+        .ipc(root, Syscall::Signal, vm.bell, 0, EMPTY, [0; 4]);
+    let answer = vm
+        .scene
+        .ipc(vm.vmm, Syscall::Run, groups.bits().into(), 0, EMPTY, [0; 4]);
+    assert_eq!(answer.map(|a| a.badge), Some(ExitKind::Signal as u64));
+    let id = vm.id();
+    assert_eq!(vm.scene.s.kernel.machine.moved, [(id, true, groups)]);
+}
+
+#[test]
 fn memory_is_mapped_into_guests_and_their_translations_are_forgotten() {
     let mut vm = Vm::new();
     let frame = vm.scene.make(Kind::Frame, 13);
